@@ -1,0 +1,25 @@
+"""What a user, a file, a network or a robot can cause. Each message says what, got, wanted and the next step."""
+
+
+class World4RLError(Exception):
+    """Base of every error the command line prints as one message, without a traceback, before it exits 1."""
+
+
+class ConfigError(World4RLError):
+    """A setting is unknown, out of range or contradicts another one."""
+
+
+class DataError(World4RLError):
+    """A dataset is missing, malformed or unsuitable for what was asked of it."""
+
+
+class CheckpointError(World4RLError):
+    """A checkpoint is missing, damaged or was made for another architecture, dataset or action encoding."""
+
+
+class SimulatorError(World4RLError):
+    """A simulator cannot start or render; the message names the package to install."""
+
+
+class TrustError(World4RLError):
+    """The world model may not be trusted for what was asked; the message carries the evidence."""
