@@ -1,0 +1,58 @@
+# The whole set-up is a prerequisite: `make demo` and `make test` each work in a fresh clone.
+
+PYTHON ?= python3
+TASK ?= faucet-open-v3
+SEED ?= 0
+
+BIN := .venv/bin
+SOURCES := world4rl_core tests benchmarks
+# Two test processes with one thread each: more threads than cores make torch slower, not faster.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo metaworld test check check-static check-fast lint imports types format golden clean
+
+help:  ## Say what each target does.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: .venv/.installed  ## Install what is missing; the other targets do it by themselves.
+
+.venv/.installed: pyproject.toml constraints/cpu.txt scripts/setup.sh
+	@PYTHON="$(PYTHON)" bash scripts/setup.sh
+	@touch $@
+
+demo: setup  ## Collect, clone, imagine, refine and compare on one task (TASK=…, SEED=…).
+	$(BIN)/world4rl demo --task $(TASK) --seed $(SEED) --out runs/demo/$(TASK)-$(SEED)
+
+metaworld: demo  ## The same as demo.
+
+test: setup  ## Run all tests.
+	$(PYTEST)
+
+check: check-static check-fast  ## Everything a commit must pass: format, lint, layers, types, fast tests.
+
+check-static: lint imports types
+
+check-fast: setup
+	$(PYTEST) -m "not slow"
+
+lint: setup
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+
+imports: setup
+	$(BIN)/lint-imports
+
+types: setup
+	$(BIN)/pyright
+
+format: setup  ## Rewrite the sources as `make check` wants them.
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+golden: setup  ## Rewrite the golden arrays after an intended change of numbers.
+	$(PYTEST) -m golden --rewrite-golden
+
+clean:  ## Remove the environment and caches; runs/ and datasets/ stay.
+	rm -rf .venv *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Bring a fresh Debian or Ubuntu machine to where every make target works: system packages, .venv, Python packages.
+# What is there already is left alone. PYTHON names the interpreter (default python3).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+python=${PYTHON:-python3}
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+fail() { say "$*"; exit 1; }
+
+has_library() { { ldconfig -p 2>/dev/null || /sbin/ldconfig -p 2>/dev/null; } | grep -q "$1"; }
+has_gpu() { command -v nvidia-smi >/dev/null && nvidia-smi --list-gpus 2>/dev/null | grep -q GPU; }
+
+install_packages() {
+  local as_root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || fail "missing system packages: $*. Without root or sudo this script cannot" \
+      "install them; ask an administrator for: apt-get install $*"
+    as_root=(sudo)
+  fi
+  command -v apt-get >/dev/null || fail "missing system packages: $* (Debian's names). There is no apt-get here;" \
+    "install them with this system's package manager, then run the same command again"
+  say "installing system packages: $*"
+  "${as_root[@]}" apt-get update -qq
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+missing=()
+command -v "$python" >/dev/null || missing+=(python3)
+"$python" -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+# Meta-World renders in software, or through EGL where a GPU brings it.
+has_library libOSMesa || { has_gpu && has_library libEGL; } || missing+=(libosmesa6)
+[ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
+
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+  fail "World4RL needs Python 3.11 or newer, and $python is $("$python" -V 2>&1)." \
+    "Debian 12 and Ubuntu 24.04 have it as python3; elsewhere name one: make setup PYTHON=/path/to/python3.12"
+"$python" -c 'import ensurepip, venv' 2>/dev/null ||
+  fail "$python cannot make virtual environments; install the venv package of that Python, then run the same command again"
+
+.venv/bin/python -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear .venv
+
+constraints=(-c constraints/cpu.txt)
+if has_gpu; then
+  say "NVIDIA GPU found: taking the CUDA build of torch"
+  constraints=()
+fi
+say "installing Python packages into .venv (minutes the first time)"
+.venv/bin/python -m pip install --quiet "${constraints[@]}" -e '.[sim,dev]'

@@ -1,0 +1,250 @@
+"""The command `world4rl`: one table of commands, and what every command has in common.
+
+A command's module is imported only when that command runs: `world4rl --help` waits for neither torch nor a simulator.
+"""
+
+import dataclasses
+import difflib
+import errno
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from world4rl_core import __version__
+from world4rl_core.errors import ConfigError, World4RLError
+
+USAGE_ERROR = 2
+INTERRUPTED = 130
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """One line of `world4rl --help`.
+
+    `run` and `config` are 'module:attribute'. `config` names the frozen dataclass whose fields are the options; without
+    one, the parameters of `run` are. A module with a dict `PRESETS` of configs beside `config` gains `--preset NAME`.
+    """
+
+    help: str
+    example: str
+    run: str
+    config: str | None = None
+    finds_problems: bool = False  # its answer is a list of problems: any means exit 1
+
+
+def _loop(help: str, example: str, module: str) -> Command:
+    """A step of the loop: `Config` and `run` of one module."""
+    return Command(help, example, run=f"{module}:run", config=f"{module}:Config")
+
+
+COMMANDS: dict[str, Command] = {
+    "collect metaworld": _loop(
+        "Record expert, policy or random episodes in Meta-World.",
+        "--task faucet-open-v3 --source expert --episodes 3 --out datasets/expert",
+        "world4rl_core.train.collect",
+    ),
+    "train bc": _loop(
+        "Clone a Gaussian policy from demonstrations.",
+        "--data datasets/expert --out runs/bc",
+        "world4rl_core.train.bc",
+    ),
+    "train world-model": _loop(
+        "Train the diffusion world model.",
+        "--preset cpu --data datasets/expert datasets/policy datasets/random --out runs/world-model",
+        "world4rl_core.train.world_model",
+    ),
+    "train reward": _loop(
+        "Train the success classifier on real and imagined frames.",
+        "--data datasets/expert datasets/policy --world-model runs/world-model --out runs/reward",
+        "world4rl_core.train.reward",
+    ),
+    "trust": _loop(
+        "Judge whether the world model may be refined in: go or no-go, with the evidence.",
+        "--data datasets/policy --world-model runs/world-model --reward runs/reward --out runs/trust",
+        "world4rl_core.evaluation.trust",
+    ),
+    "refine": _loop(
+        "Improve a policy by PPO inside the frozen world model.",
+        "--policy runs/bc --world-model runs/world-model --reward runs/reward --out runs/refined",
+        "world4rl_core.train.refine",
+    ),
+    "evaluate metaworld": _loop(
+        "Compare policies in the real simulator from the same initial states.",
+        "--policy runs/bc --policy runs/refined --episodes 200 --out runs/evaluation",
+        "world4rl_core.evaluation.real",
+    ),
+    "export": _loop(
+        "Write a policy as ONNX and check that it answers as the original does.",
+        "--policy runs/refined --out runs/policy.onnx",
+        "world4rl_core.export.onnx",
+    ),
+    "demo": _loop(
+        "Run the whole loop on one Meta-World task and write a report.",
+        "--task faucet-open-v3 --seed 0 --out runs/demo",
+        "world4rl_core.train.demo",
+    ),
+    "data info": Command(
+        "Say what a dataset holds.",
+        "datasets/expert",
+        run="world4rl_core.data.info:info",
+    ),
+    "data check": Command(
+        "Look for faults in a dataset; exit 1 when there are any.",
+        "datasets/expert",
+        run="world4rl_core.data.check:check",
+        finds_problems=True,
+    ),
+    "data view": Command(
+        "Draw an episode as a film strip.",
+        "datasets/expert --episode 0 --out runs/view",
+        run="world4rl_core.data.view:view",
+    ),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 done, 1 refused or failed, 2 not understood, 130 interrupted."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(arguments)
+    except World4RLError as error:
+        return _complain(str(error))
+    except KeyboardInterrupt:
+        return _complain("interrupted; run the same command to continue", INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output has left, as in `world4rl data check … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if not _is_disk_full(error):
+            raise
+        return _complain(f"the disk is full ({error}); free some space, then run the same command to continue")
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if arguments in ([], ["-h"], ["--help"]):
+        print(_overview(COMMANDS))
+        return 0
+    if arguments == ["--version"]:
+        print(__version__)
+        return 0
+    name = next((name for name in COMMANDS if name.split() == arguments[: len(name.split())]), None)
+    if name is None:
+        return _group_or_unknown(arguments)
+    logging.basicConfig(level=logging.INFO if _is_first_process() else logging.WARNING, format="%(message)s")
+    return _run(name, arguments[len(name.split()) :])
+
+
+def _run(name: str, options: list[str]) -> int:
+    """Parse the options of one command, run it and print its answer."""
+    import tyro  # here, because `world4rl --help` does without
+
+    command = COMMANDS[name]
+    parse: dict[str, Any] = {
+        "prog": f"world4rl {name}",
+        "description": f"{command.help}\n\nexample: world4rl {name} {command.example}",
+        "config": (tyro.conf.PositionalRequiredArgs,) if command.config is None else (),
+        "console_outputs": _is_first_process(),
+    }
+    if command.config is None:
+        answer = tyro.cli(_load(command.run), args=options, **parse)
+    else:
+        config_class = _load(command.config)
+        presets = getattr(importlib.import_module(config_class.__module__), "PRESETS", {})
+        options, preset = _take_preset(options, presets)
+        if presets:
+            parse["description"] += f"\n\npresets: --preset {' | '.join(presets)} sets the defaults below"
+        if preset is not None:
+            parse["default"] = presets[preset]
+        answer = _load(command.run)(tyro.cli(config_class, args=merge_repeats(options), **parse))
+    return _print_answer(answer, command)
+
+
+def _load(target: str) -> Any:
+    module, attribute = target.split(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def _take_preset(options: list[str], presets: dict[str, Any]) -> tuple[list[str], str | None]:
+    """The options without `--preset NAME`, and NAME; left alone where the command has no presets.
+
+    Raises ConfigError when NAME is not one of them.
+    """
+    if not presets:
+        return options, None
+    flat = [
+        part for option in options for part in (option.split("=", 1) if option.startswith("--preset=") else [option])
+    ]
+    if "--preset" not in flat:
+        return flat, None
+    at = flat.index("--preset")
+    name = flat[at + 1] if at + 1 < len(flat) else ""
+    if name not in presets:
+        raise ConfigError(f"unknown preset '{name}'; known presets: {', '.join(presets)}")
+    return flat[:at] + flat[at + 2 :], name
+
+
+def merge_repeats(options: Sequence[str]) -> list[str]:
+    """`--policy A --policy B` as `--policy A B`; left as it is, the parser would silently keep only the last."""
+    values: dict[str, list[str]] = {"": []}
+    option = ""
+    for word in options:
+        if word.startswith("--"):
+            option, equals, value = word.partition("=")
+            values.setdefault(option, []).extend([value] if equals else [])
+        else:
+            values[option].append(word)
+    return [word for option, words in values.items() for word in ([option] if option else []) + words]
+
+
+def _print_answer(answer: Any, command: Command) -> int:
+    """Print text and paths as they are and a list one item a line; other answers are for Python callers only."""
+    if isinstance(answer, str | os.PathLike):
+        print(answer)
+    if not isinstance(answer, list | tuple):
+        return 0
+    for item in answer:
+        print(item)
+    if command.finds_problems:
+        print(f"{len(answer)} problem{'' if len(answer) == 1 else 's'} found")
+    return 1 if command.finds_problems and answer else 0
+
+
+def _overview(commands: dict[str, Command]) -> str:
+    """The text of `world4rl --help`: every command with one line, then the loop as commands to copy."""
+    width = max(map(len, commands))
+    lines = ["Refine a robot policy with reinforcement learning inside a learned world model.", ""]
+    lines += ["usage: world4rl <command> [options]     world4rl <command> --help", ""]
+    lines += [f"  {name:{width}}  {command.help}" for name, command in commands.items()]
+    lines += ["", "examples:"]
+    lines += [f"  world4rl {name} {command.example}" for name, command in commands.items()]
+    return "\n".join(lines)
+
+
+def _group_or_unknown(arguments: list[str]) -> int:
+    """Answer `world4rl train` with the commands of that group, and anything else with the nearest command."""
+    group = {name: command for name, command in COMMANDS.items() if name.split()[0] == arguments[0]}
+    words = [word for word in arguments[:2] if not word.startswith("-")]
+    if group and len(words) == 1:
+        print(_overview(group))
+        return 0 if {"-h", "--help"} & set(arguments) else USAGE_ERROR
+    near = difflib.get_close_matches(" ".join(words), group or COMMANDS, n=1, cutoff=0.4)
+    hint = f"; did you mean '{near[0]}'?" if near else ""
+    return _complain(f"unknown command '{' '.join(words)}'{hint} Commands: {', '.join(COMMANDS)}", USAGE_ERROR)
+
+
+def _is_first_process() -> bool:
+    """True outside torchrun and for its rank 0: only this process logs its progress."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _is_disk_full(error: Exception) -> bool:
+    """Also true for libraries that turn ENOSPC into an error class of their own."""
+    return getattr(error, "errno", None) == errno.ENOSPC or os.strerror(errno.ENOSPC) in str(error)
+
+
+def _complain(message: str, code: int = 1) -> int:
+    print(f"world4rl: {message}", file=sys.stderr)
+    return code
