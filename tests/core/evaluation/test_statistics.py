@@ -101,7 +101,7 @@ def test_unequal_or_non_binary_outcomes_are_refused() -> None:
     with pytest.raises(DataError, match="at least one pair"):
         PairedCounts(0, 0, 0, 0)
     with pytest.raises(ConfigError, match="between 0 and 1"):
-        statistics.wilson(1, 2, confidence=95)
+        statistics.wilson(1, 2, confidence=95.0)
 
 
 def test_fisher_matches_the_papers_real_robot_counts() -> None:
