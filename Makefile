@@ -51,7 +51,7 @@ format: setup  ## Rewrite the sources as `make check` wants them.
 	$(BIN)/ruff check --fix $(SOURCES)
 
 golden: setup  ## Rewrite the golden arrays after an intended change of numbers.
-	$(PYTEST) -m golden --rewrite-golden
+	$(PYTEST) --rewrite-golden
 
 clean:  ## Remove the environment and caches; runs/ and datasets/ stay.
 	rm -rf .venv *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -46,4 +46,5 @@ if has_gpu; then
   constraints=()
 fi
 say "installing Python packages into .venv (minutes the first time)"
-.venv/bin/python -m pip install --quiet "${constraints[@]}" -e '.[sim,dev]'
+quiet=(); [ -t 1 ] || quiet=(-qq)
+.venv/bin/python -m pip install "${quiet[@]}" "${constraints[@]}" -e '.[sim,dev]'

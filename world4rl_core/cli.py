@@ -6,11 +6,12 @@ A command's module is imported only when that command runs: `world4rl --help` wa
 import dataclasses
 import difflib
 import errno
+import functools
 import importlib
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from world4rl_core import __version__
@@ -130,36 +131,40 @@ def _dispatch(arguments: list[str]) -> int:
     if arguments == ["--version"]:
         print(__version__)
         return 0
-    name = next((name for name in COMMANDS if name.split() == arguments[: len(name.split())]), None)
+    name = find_command(arguments)
     if name is None:
         return _group_or_unknown(arguments)
     logging.basicConfig(level=logging.INFO if _is_first_process() else logging.WARNING, format="%(message)s")
-    return _run(name, arguments[len(name.split()) :])
+    return _print_answer(parse(name, arguments[len(name.split()) :])(), COMMANDS[name])
 
 
-def _run(name: str, options: list[str]) -> int:
-    """Parse the options of one command, run it and print its answer."""
+def find_command(arguments: Sequence[str]) -> str | None:
+    """The command these arguments begin with."""
+    return next((name for name in COMMANDS if name.split() == arguments[: len(name.split())]), None)
+
+
+def parse(name: str, options: Sequence[str]) -> Callable[[], Any]:
+    """The call that these options of the command `name` ask for, ready to be made.
+
+    Raises ConfigError for an unknown preset or a value that the command's config refuses; leaves by SystemExit after
+    `--help` (0) and after options that do not parse (2), which it has explained.
+    """
     import tyro  # here, because `world4rl --help` does without
 
     command = COMMANDS[name]
-    parse: dict[str, Any] = {
-        "prog": f"world4rl {name}",
-        "description": f"{command.help}\n\nexample: world4rl {name} {command.example}",
-        "config": (tyro.conf.PositionalRequiredArgs,) if command.config is None else (),
-        "console_outputs": _is_first_process(),
-    }
+    run = _load(command.run)
+    description = f"{command.help}\n\nexample: world4rl {name} {command.example}"
+    read = functools.partial(tyro.cli, prog=f"world4rl {name}", console_outputs=_is_first_process())
+    options = merge_repeats(options)
     if command.config is None:
-        answer = tyro.cli(_load(command.run), args=options, **parse)
-    else:
-        config_class = _load(command.config)
-        presets = getattr(importlib.import_module(config_class.__module__), "PRESETS", {})
+        wanted = functools.wraps(run)(functools.partial(functools.partial, run))
+        return read(wanted, args=options, description=description, config=(tyro.conf.PositionalRequiredArgs,))
+    presets: dict[str, Any] = getattr(importlib.import_module(command.config.split(":")[0]), "PRESETS", {})
+    if presets:
+        description += f"\n\n--preset {'|'.join(presets)} sets the defaults below; options override it"
         options, preset = _take_preset(options, presets)
-        if presets:
-            parse["description"] += f"\n\npresets: --preset {' | '.join(presets)} sets the defaults below"
-        if preset is not None:
-            parse["default"] = presets[preset]
-        answer = _load(command.run)(tyro.cli(config_class, args=merge_repeats(options), **parse))
-    return _print_answer(answer, command)
+        read = functools.partial(read, default=preset) if preset is not None else read
+    return functools.partial(run, read(_load(command.config), args=options, description=description))
 
 
 def _load(target: str) -> Any:
@@ -167,23 +172,15 @@ def _load(target: str) -> Any:
     return getattr(importlib.import_module(module), attribute)
 
 
-def _take_preset(options: list[str], presets: dict[str, Any]) -> tuple[list[str], str | None]:
-    """The options without `--preset NAME`, and NAME; left alone where the command has no presets.
-
-    Raises ConfigError when NAME is not one of them.
-    """
-    if not presets:
+def _take_preset(options: list[str], presets: dict[str, Any]) -> tuple[list[str], Any]:
+    """The options without `--preset NAME`, and that preset or None. Raises ConfigError for an unknown NAME."""
+    if "--preset" not in options:
         return options, None
-    flat = [
-        part for option in options for part in (option.split("=", 1) if option.startswith("--preset=") else [option])
-    ]
-    if "--preset" not in flat:
-        return flat, None
-    at = flat.index("--preset")
-    name = flat[at + 1] if at + 1 < len(flat) else ""
+    at = options.index("--preset")
+    name = options[at + 1] if at + 1 < len(options) else ""
     if name not in presets:
         raise ConfigError(f"unknown preset '{name}'; known presets: {', '.join(presets)}")
-    return flat[:at] + flat[at + 2 :], name
+    return options[:at] + options[at + 2 :], presets[name]
 
 
 def merge_repeats(options: Sequence[str]) -> list[str]:
@@ -226,7 +223,7 @@ def _overview(commands: dict[str, Command]) -> str:
 def _group_or_unknown(arguments: list[str]) -> int:
     """Answer `world4rl train` with the commands of that group, and anything else with the nearest command."""
     group = {name: command for name, command in COMMANDS.items() if name.split()[0] == arguments[0]}
-    words = [word for word in arguments[:2] if not word.startswith("-")]
+    words = [word for word in arguments[:2] if not word.startswith("-")] or arguments[:1]
     if group and len(words) == 1:
         print(_overview(group))
         return 0 if {"-h", "--help"} & set(arguments) else USAGE_ERROR

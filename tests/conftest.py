@@ -1,0 +1,39 @@
+"""What every test shares: shapes and types of the core are checked while the tests run, and golden arrays."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from jaxtyping import install_import_hook
+
+install_import_hook("world4rl_core", "beartype.beartype")
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rewrite-golden", action="store_true", help="run the golden tests only, and let them write")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--rewrite-golden"):
+        items[:] = [item for item in items if "golden" in getattr(item, "fixturenames", ())]
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """`golden("name", loss=losses)` compares arrays with tests/golden/name.npz, which `make golden` writes."""
+
+    def compare(name: str, *, rtol: float = 1e-4, atol: float = 1e-6, **arrays: np.ndarray) -> None:
+        path = GOLDEN / f"{name}.npz"
+        if request.config.getoption("--rewrite-golden"):
+            GOLDEN.mkdir(exist_ok=True)
+            np.savez_compressed(path, **arrays)
+        assert path.exists(), f"{path} is missing; `make golden` writes it"
+        expected = np.load(path)
+        assert sorted(expected) == sorted(arrays)
+        for key, array in arrays.items():
+            np.testing.assert_allclose(array, expected[key], rtol=rtol, atol=atol, err_msg=f"{name}: {key}")
+
+    return compare
