@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from jaxtyping import install_import_hook
 
-install_import_hook("world4rl_core", "beartype.beartype")
+# The numeric tower: an int is a float, as it is everywhere else in Python.
+install_import_hook("world4rl_core", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 
 GOLDEN = Path(__file__).parent / "golden"
 
