@@ -1,0 +1,1 @@
+"""Network building blocks: U-Net, ResNet, encoders and action encodings."""

@@ -1,0 +1,1 @@
+"""The diffusion transition model: EDM preconditioning, denoiser, sampler."""

@@ -1,0 +1,74 @@
+"""The training objective: EDM's loss over a short autoregressive unroll."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from world4rl_core.types import Actions, Frame, Frames, PerBatch, Scalar
+from world4rl_core.world_model.denoiser import Denoiser, per_row
+from world4rl_core.world_model.edm import add_noise, draw_sigma, precondition
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """What the denoiser is asked to be good at."""
+
+    unroll: int = 2
+    """Frames predicted in a row, each from a history that holds the earlier predictions."""
+    history_noise: float = 0.1
+    """Largest deviation of the noise put on the history in training (0: none)."""
+    motion_weight: float = 4.0
+    """Extra weight on pixels that move within the segment (0: plain EDM loss, the paper's)."""
+
+
+def motion_weights(frames: Frames, extra: float) -> Float[Tensor, "batch 1 height width"]:
+    """Weights of mean 1 a frame that grow with the temporal deviation of a pixel and its neighbours."""
+    deviation = (frames - frames.mean(dim=1, keepdim=True)).abs().mean(dim=(1, 2))[:, None]
+    deviation = F.avg_pool2d(deviation, 5, stride=1, padding=2, count_include_pad=False)
+    weights = 1.0 + extra * (deviation / 0.1).clamp(max=1.0)
+    return weights / weights.mean(dim=(1, 2, 3), keepdim=True)
+
+
+def unrolled_loss(
+    denoiser: nn.Module, frames: Frames, actions: Actions, config: LossConfig, *, generator: torch.Generator
+) -> tuple[Scalar, dict[str, float]]:
+    """Mean of the EDM loss (World4RL eq. 5) over the unroll, and figures to log.
+
+    `frames` holds history + unroll frames, `actions` one fewer. Each target is predicted from a history in which
+    earlier targets are replaced by the network's own predictions, without gradient (DIAMOND's training).
+    """
+    core = denoiser.module if isinstance(denoiser, nn.parallel.DistributedDataParallel) else denoiser
+    assert isinstance(core, Denoiser)
+    history_length = core.config.history
+    weights = motion_weights(frames, config.motion_weight)
+    past, losses = list(frames[:, :history_length].unbind(1)), []
+    for step in range(config.unroll):
+        history = torch.stack(past[step:], dim=1)
+        window = actions[:, step : step + history_length]
+        history, history_sigma = _noised_history(history, config.history_noise, generator=generator)
+        target = frames[:, history_length + step]
+        sigma = draw_sigma(len(target), core.config.noise, generator=generator)
+        noisy = add_noise(target, sigma, core.config.noise, generator=generator)
+        predicted = denoiser(noisy, sigma, history, window, history_sigma)
+        losses.append((weights * _network_error(predicted, target, sigma, core)).mean())
+        past.append(predicted.detach().clamp(-1.0, 1.0))
+    figures = {f"loss_{step + 1}": loss.item() for step, loss in enumerate(losses)}
+    return torch.stack(losses).mean(), figures
+
+
+def _network_error(predicted: Frame, target: Frame, sigma: PerBatch, core: Denoiser) -> Frame:
+    """‖F − (x − c_skip·x_noisy)/c_out‖² equals ‖D − x‖² / c_out²."""
+    return ((predicted - target) / per_row(precondition(sigma, core.config.noise).c_out)) ** 2
+
+
+def _noised_history(history: Frames, largest: float, *, generator: torch.Generator) -> tuple[Frames, PerBatch]:
+    """The history with white noise of a deviation drawn for each row in [0, largest], and that deviation."""
+    device = history.device
+    sigma = largest * torch.rand(len(history), generator=generator, device=device)
+    if largest == 0.0:
+        return history, sigma
+    noise = torch.randn(history.shape, generator=generator, device=device)
+    return history + sigma[:, None, None, None, None] * noise, sigma

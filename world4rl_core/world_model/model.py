@@ -1,0 +1,71 @@
+"""The trained transition model as others use it: history and actions in, next frame out."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from world4rl_core.errors import ConfigError
+from world4rl_core.nets.unet import UNetConfig
+from world4rl_core.types import Actions, Frame, Frames
+from world4rl_core.world_model.denoiser import Denoiser, DenoiserConfig
+from world4rl_core.world_model.sampler import SamplerConfig, sample
+
+
+@dataclass(frozen=True)
+class WorldModelConfig:
+    """Denoiser, sampler and the size of a frame."""
+
+    height: int = 64
+    width: int = 64
+    """Width of the whole frame, all camera views side by side."""
+    denoiser: DenoiserConfig = field(default_factory=DenoiserConfig)
+    sampler: SamplerConfig = field(default_factory=SamplerConfig)
+    history_noise: float = 0.005
+    """Deviation of the noise the network is told lies on the history when it imagines."""
+
+
+CPU_UNET = UNetConfig(
+    channels=(48, 64, 96), depths=(1, 1, 1), attention=(False,) * 3, middle=1, middle_attention=False
+)
+
+
+def preset(name: str, *, action_dim: int, height: int, width: int) -> WorldModelConfig:
+    """`paper`: DIAMOND's size at any resolution. `cpu`: pixels folded into channels, bf16.
+
+    Raises ConfigError for another name.
+    """
+    if name == "paper":
+        denoiser = DenoiserConfig(action_dim=action_dim)
+    elif name == "cpu":
+        unshuffle = 4 if min(height, width) >= 64 else 2
+        denoiser = DenoiserConfig(action_dim=action_dim, unet=CPU_UNET, unshuffle=unshuffle, precision="bf16")
+    else:
+        raise ConfigError(f"unknown world-model preset {name!r}; known: cpu, paper")
+    return WorldModelConfig(height=height, width=width, denoiser=denoiser)
+
+
+class WorldModel(nn.Module):
+    """p(x_{t+1} | x_{t-T+1:t}, a_{t-T+1:t}), sampled by denoising."""
+
+    def __init__(self, config: WorldModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.denoiser = Denoiser(config.denoiser)
+
+    @property
+    def history(self) -> int:
+        return self.config.denoiser.history
+
+    @torch.no_grad()
+    def imagine(self, history: Frames, actions: Actions, *, generator: torch.Generator) -> Frame:
+        """One next frame in [-1, 1] a row; `actions[:, i]` was taken at `history[:, i]`."""
+        batch = len(history)
+        told = history.new_full((batch,), self.config.history_noise)
+        context = self.denoiser.context(history, actions, told)
+
+        def denoise(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+            return self.denoiser.denoise(x, sigma.expand(batch), context)
+
+        noise = torch.randn((batch, *history.shape[2:]), generator=generator, device=history.device)
+        return sample(denoise, noise, self.config.sampler, generator=generator).clamp(-1.0, 1.0)
