@@ -1,9 +1,10 @@
-"""Bootstrap intervals: over seeds and episodes, and for a ratio of paired errors. Randomness comes in as `rng`."""
+"""Bootstrap intervals: seeds and episodes, a mean, a ratio, a rank correlation. Randomness comes in as `rng`."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import stats
 
 from world4rl_core.errors import DataError
 from world4rl_core.evaluation.statistics import Interval, outcomes_of
@@ -50,6 +51,37 @@ def bootstrap_ratio(
     rows = rng.integers(len(top), size=(draws, len(top)))
     ratios = top[rows].mean(axis=1) / np.maximum(bottom[rows].mean(axis=1), np.finfo(float).tiny)
     return _percentile(float(top.mean() / bottom.mean()), ratios, confidence)
+
+
+def bootstrap_mean(
+    values: ArrayLike, *, rng: np.random.Generator, draws: int = 2000, confidence: float = 0.95
+) -> Interval:
+    """Mean over episodes, episodes resampled. One episode gives an interval without width."""
+    array = np.asarray(values, dtype=float)
+    if array.ndim != 1 or array.size == 0:
+        raise DataError(f"a mean needs a non-empty list, got shape {array.shape}")
+    return _percentile(
+        float(array.mean()), array[rng.integers(len(array), size=(draws, len(array)))].mean(axis=1), confidence
+    )
+
+
+def bootstrap_rank_correlation(
+    one: ArrayLike, two: ArrayLike, *, rng: np.random.Generator, draws: int = 1000, confidence: float = 0.95
+) -> Interval:
+    """Spearman's rank correlation of paired values, pairs resampled; 0 when one of them is constant."""
+    first, second = np.asarray(one, dtype=float), np.asarray(two, dtype=float)
+    if first.shape != second.shape or first.ndim != 1 or len(first) < 3:
+        raise DataError(f"a rank correlation needs three pairs, got shapes {first.shape} and {second.shape}")
+    rows = rng.integers(len(first), size=(draws, len(first)))
+    drawn = np.array([_correlation(first[row], second[row]) for row in rows])
+    return _percentile(_correlation(first, second), drawn, confidence)
+
+
+def _correlation(one: np.ndarray, two: np.ndarray) -> float:
+    ranks = stats.rankdata(one), stats.rankdata(two)
+    if ranks[0].std() == 0 or ranks[1].std() == 0:
+        return 0.0
+    return float(np.corrcoef(*ranks)[0, 1])
 
 
 def _paired(first: ArrayLike, second: ArrayLike) -> np.ndarray:

@@ -29,7 +29,7 @@ def difference(real: Film, imagined: Film, *, gain: float = 2.0) -> Film:
     return repeat(np.clip(apart, 0, 255).astype(np.uint8), "t h w -> t h w c", c=3)
 
 
-def comparison_strip(real: Film, imagined: Film, *, fps: int | float, title: str = "", columns: int = 10) -> Picture:
+def comparison_strip(real: Film, imagined: Film, *, fps: float, title: str = "", columns: int = 10) -> Picture:
     """Real over imagined over their difference, at `columns` times spread over the episode, first and last included."""
     if real.shape != imagined.shape:
         raise DataError(f"a strip needs films of one shape, got real {real.shape} and imagined {imagined.shape}")
@@ -38,7 +38,7 @@ def comparison_strip(real: Film, imagined: Film, *, fps: int | float, title: str
     return film_strip(rows, steps=steps, fps=fps, title=title)
 
 
-def film_strip(rows: Mapping[str, Film], *, steps: Sequence[int], fps: int | float, title: str = "") -> Picture:
+def film_strip(rows: Mapping[str, Film], *, steps: Sequence[int], fps: float, title: str = "") -> Picture:
     """One row of frames per name, one column per step, with row names, times (step and seconds) and a title."""
     films = {name: enlarge(film[list(steps)]) for name, film in rows.items()}
     height, width = next(iter(films.values())).shape[1:3]
@@ -93,7 +93,7 @@ def write_png(path: Path, picture: Picture) -> Path:
     return _replace(path, png_bytes(picture))
 
 
-def write_mp4(path: Path, film: Film, *, fps: int | float) -> Path:
+def write_mp4(path: Path, film: Film, *, fps: float) -> Path:
     """Write H.264 in 4:2:0, which every browser plays; odd edges gain one black pixel. The file is whole or absent."""
     if len(film) == 0 or fps <= 0:
         raise DataError(f"a film needs frames and a positive rate, got {len(film)} frames at {fps} fps")

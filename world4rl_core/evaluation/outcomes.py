@@ -1,0 +1,92 @@
+"""Does the imagined outcome of an episode agree with the real one? Episode by episode, not only on average."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from world4rl_core.errors import DataError
+from world4rl_core.evaluation.statistics import Interval, outcomes_of, wilson
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Counts of replayed episodes by their real and their imagined outcome.
+
+    A *false success* failed in reality and succeeds in imagination: it is what a refined policy would exploit.
+    """
+
+    true_success: int
+    false_success: int
+    false_failure: int
+    true_failure: int
+
+    @classmethod
+    def of(cls, real: ArrayLike, imagined: ArrayLike) -> "Confusion":
+        """Count outcomes; entry i of both sequences belongs to the same episode."""
+        happened, predicted = outcomes_of(real), outcomes_of(imagined)
+        if len(happened) != len(predicted):
+            raise DataError(f"outcomes need equal lengths, got {len(happened)} real and {len(predicted)} imagined")
+        return cls(
+            true_success=int((happened & predicted).sum()),
+            false_success=int((~happened & predicted).sum()),
+            false_failure=int((happened & ~predicted).sum()),
+            true_failure=int((~happened & ~predicted).sum()),
+        )
+
+    @property
+    def episodes(self) -> int:
+        return self.true_success + self.false_success + self.false_failure + self.true_failure
+
+    @property
+    def successes(self) -> int:
+        return self.true_success + self.false_failure
+
+    @property
+    def failures(self) -> int:
+        return self.false_success + self.true_failure
+
+    @property
+    def agreement(self) -> Interval:
+        return wilson(self.true_success + self.true_failure, self.episodes)
+
+    @property
+    def false_success_rate(self) -> Interval:
+        """Share of real failures that succeed in imagination; NaN without real failures."""
+        return wilson(self.false_success, self.failures)
+
+    @property
+    def false_failure_rate(self) -> Interval:
+        """Share of real successes that fail in imagination; NaN without real successes."""
+        return wilson(self.false_failure, self.successes)
+
+    @property
+    def balanced_agreement(self) -> float:
+        """Mean of the agreements on real successes and on real failures: .5 for a guess that ignores the episode."""
+        return 1 - (self.false_success_rate.estimate + self.false_failure_rate.estimate) / 2
+
+    @property
+    def imagined_rate(self) -> Interval:
+        return wilson(self.true_success + self.false_success, self.episodes)
+
+    @property
+    def real_rate(self) -> Interval:
+        return wilson(self.successes, self.episodes)
+
+    def to_json(self) -> dict[str, Any]:
+        rates = ("agreement", "false_success_rate", "false_failure_rate", "imagined_rate", "real_rate")
+        derived = {name: getattr(self, name).to_json() for name in rates}
+        return asdict(self) | derived | {"balanced_agreement": self.balanced_agreement}
+
+
+def confusion_by_source(sources: Sequence[str], real: ArrayLike, imagined: ArrayLike) -> dict[str, Confusion]:
+    """One confusion per source in alphabetical order; a source without episodes is absent."""
+    happened, predicted = outcomes_of(real), outcomes_of(imagined)
+    if not len(sources) == len(happened) == len(predicted):
+        raise DataError(f"got {len(sources)} sources for {len(happened)} real and {len(predicted)} imagined outcomes")
+    out = {}
+    for source in sorted(set(sources)):
+        rows = [index for index, name in enumerate(sources) if name == source]
+        out[source] = Confusion.of(happened[rows], predicted[rows])
+    return out
