@@ -1,0 +1,1 @@
+"""The frozen world model as an environment."""

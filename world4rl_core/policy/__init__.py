@@ -1,0 +1,1 @@
+"""The policy that is cloned and refined: networks, augmentation, PPO."""

@@ -1,0 +1,1 @@
+"""The sparse reward: is this frame a success?"""

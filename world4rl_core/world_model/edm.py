@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from world4rl_core.errors import ConfigError
+from world4rl_core.nets.random_rows import RandomRows
 from world4rl_core.types import Frame, PerBatch
 
 
@@ -59,17 +59,14 @@ def precondition(sigma: PerBatch, config: NoiseConfig) -> Preconditioning:
     )
 
 
-def draw_sigma(batch: int, config: NoiseConfig, *, generator: torch.Generator) -> Float[Tensor, " batch"]:
+def draw_sigma(batch: int, config: NoiseConfig, *, random: RandomRows) -> Float[Tensor, " batch"]:
     """Training noise levels in [low, high]."""
-    device = generator.device
     if config.schedule == "uniform":
-        return config.low + (config.high - config.low) * torch.rand(batch, generator=generator, device=device)
-    normal = torch.randn(batch, generator=generator, device=device)
-    return (normal * config.log_std + config.log_mean).exp().clamp(config.low, config.high)
+        return config.low + (config.high - config.low) * random.uniform((batch,))
+    return (random.normal((batch,)) * config.log_std + config.log_mean).exp().clamp(config.low, config.high)
 
 
-def add_noise(frame: Frame, sigma: PerBatch, config: NoiseConfig, *, generator: torch.Generator) -> Frame:
+def add_noise(frame: Frame, sigma: PerBatch, config: NoiseConfig, *, random: RandomRows) -> Frame:
     """The frame plus white noise of deviation `sigma` plus offset noise."""
-    noise = torch.randn(frame.shape, generator=generator, device=frame.device)
-    offset = torch.randn((*frame.shape[:2], 1, 1), generator=generator, device=frame.device)
-    return frame + sigma[:, None, None, None] * noise + config.offset * offset
+    offset = random.normal((*frame.shape[:2], 1, 1))
+    return frame + sigma[:, None, None, None] * random.normal(frame.shape) + config.offset * offset

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from world4rl_core.nets.random_rows import RandomRows
 from world4rl_core.types import Actions, Frame, Frames, PerBatch, Scalar
 from world4rl_core.world_model.denoiser import Denoiser, per_row
 from world4rl_core.world_model.edm import add_noise, draw_sigma, precondition
@@ -33,7 +34,7 @@ def motion_weights(frames: Frames, extra: float) -> Float[Tensor, "batch 1 heigh
 
 
 def unrolled_loss(
-    denoiser: nn.Module, frames: Frames, actions: Actions, config: LossConfig, *, generator: torch.Generator
+    denoiser: nn.Module, frames: Frames, actions: Actions, config: LossConfig, *, random: RandomRows
 ) -> tuple[Scalar, dict[str, float]]:
     """Mean of the EDM loss (World4RL eq. 5) over the unroll, and figures to log.
 
@@ -48,10 +49,10 @@ def unrolled_loss(
     for step in range(config.unroll):
         history = torch.stack(past[step:], dim=1)
         window = actions[:, step : step + history_length]
-        history, history_sigma = _noised_history(history, config.history_noise, generator=generator)
+        history, history_sigma = _noised_history(history, config.history_noise, random=random)
         target = frames[:, history_length + step]
-        sigma = draw_sigma(len(target), core.config.noise, generator=generator)
-        noisy = add_noise(target, sigma, core.config.noise, generator=generator)
+        sigma = draw_sigma(len(target), core.config.noise, random=random)
+        noisy = add_noise(target, sigma, core.config.noise, random=random)
         predicted = denoiser(noisy, sigma, history, window, history_sigma)
         losses.append((weights * _network_error(predicted, target, sigma, core)).mean())
         past.append(predicted.detach().clamp(-1.0, 1.0))
@@ -64,11 +65,9 @@ def _network_error(predicted: Frame, target: Frame, sigma: PerBatch, core: Denoi
     return ((predicted - target) / per_row(precondition(sigma, core.config.noise).c_out)) ** 2
 
 
-def _noised_history(history: Frames, largest: float, *, generator: torch.Generator) -> tuple[Frames, PerBatch]:
+def _noised_history(history: Frames, largest: float, *, random: RandomRows) -> tuple[Frames, PerBatch]:
     """The history with white noise of a deviation drawn for each row in [0, largest], and that deviation."""
-    device = history.device
-    sigma = largest * torch.rand(len(history), generator=generator, device=device)
+    sigma = largest * random.uniform((len(history),))
     if largest == 0.0:
         return history, sigma
-    noise = torch.randn(history.shape, generator=generator, device=device)
-    return history + sigma[:, None, None, None, None] * noise, sigma
+    return history + sigma[:, None, None, None, None] * random.normal(history.shape), sigma

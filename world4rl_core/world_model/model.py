@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from world4rl_core.errors import ConfigError
+from world4rl_core.nets.random_rows import RandomRows
 from world4rl_core.nets.unet import UNetConfig
 from world4rl_core.types import Actions, Frame, Frames
 from world4rl_core.world_model.denoiser import Denoiser, DenoiserConfig
@@ -58,7 +59,7 @@ class WorldModel(nn.Module):
         return self.config.denoiser.history
 
     @torch.no_grad()
-    def imagine(self, history: Frames, actions: Actions, *, generator: torch.Generator) -> Frame:
+    def imagine(self, history: Frames, actions: Actions, *, random: RandomRows) -> Frame:
         """One next frame in [-1, 1] a row; `actions[:, i]` was taken at `history[:, i]`."""
         batch = len(history)
         told = history.new_full((batch,), self.config.history_noise)
@@ -67,5 +68,5 @@ class WorldModel(nn.Module):
         def denoise(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
             return self.denoiser.denoise(x, sigma.expand(batch), context)
 
-        noise = torch.randn((batch, *history.shape[2:]), generator=generator, device=history.device)
-        return sample(denoise, noise, self.config.sampler, generator=generator).clamp(-1.0, 1.0)
+        noise = random.normal((batch, *history.shape[2:]))
+        return sample(denoise, noise, self.config.sampler, random=random).clamp(-1.0, 1.0)

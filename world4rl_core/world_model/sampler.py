@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from world4rl_core.errors import ConfigError
+from world4rl_core.nets.random_rows import RandomRows
 
 Sample = Float[Tensor, "batch *rest"]
 Denoise = Callable[[Tensor, Tensor], Tensor]
@@ -59,7 +60,7 @@ def karras_sigmas(steps: int, *, low: float, high: float, rho: float = 7.0) -> F
     return torch.cat([sigmas, torch.zeros(1, dtype=torch.float64)]).float()
 
 
-def sample(denoise: Denoise, noise: Sample, config: SamplerConfig, *, generator: torch.Generator) -> Sample:
+def sample(denoise: Denoise, noise: Sample, config: SamplerConfig, *, random: RandomRows) -> Sample:
     """A sample for each row of unit-variance `noise`; `denoise(x, sigma)` returns the expected clean x.
 
     `sigma` is a 0-d tensor. Churn raises the level from σ to σ̂ and the step denoises at σ̂ (Algorithm 2, lines 5-6).
@@ -71,7 +72,7 @@ def sample(denoise: Denoise, noise: Sample, config: SamplerConfig, *, generator:
         gamma = gamma_max if config.churn_low <= sigma <= config.churn_high else 0.0
         sigma_hat = sigma * (1.0 + gamma)
         if gamma > 0.0:
-            fresh = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
+            fresh = random.normal(x.shape).to(x)
             x = x + fresh * (config.churn_noise * math.sqrt(sigma_hat**2 - sigma**2))
         slope = (x - denoise(x, x.new_tensor(sigma_hat))) / sigma_hat
         moved = x + slope * (sigma_next - sigma_hat)
