@@ -22,11 +22,15 @@ install_packages() {
     "install them with this system's package manager, then run the same command again"
   say "installing system packages: $*"
   "${as_root[@]}" apt-get update -qq
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null ||
+    fail "apt-get could not install $*; its message is above"
 }
 
 missing=()
-command -v "$python" >/dev/null || missing+=(python3)
+if ! command -v "$python" >/dev/null; then
+  [ "$python" = python3 ] || fail "no such interpreter: PYTHON=$python"
+  missing+=(python3)
+fi
 "$python" -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 # Meta-World renders in software, or through EGL where a GPU brings it.
 has_library libOSMesa || { has_gpu && has_library libEGL; } || missing+=(libosmesa6)
