@@ -8,8 +8,14 @@ python=${PYTHON:-python3}
 say() { printf 'setup: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
 
-has_library() { { ldconfig -p 2>/dev/null || /sbin/ldconfig -p 2>/dev/null; } | grep -q "$1"; }
-has_gpu() { command -v nvidia-smi >/dev/null && nvidia-smi --list-gpus 2>/dev/null | grep -q GPU; }
+# Not grep -q: it would close the pipe early, and pipefail would take that for a failure.
+has_library() { { ldconfig -p 2>/dev/null || /sbin/ldconfig -p 2>/dev/null; } | grep "$1" >/dev/null; }
+has_gpu() { command -v nvidia-smi >/dev/null && nvidia-smi --list-gpus 2>/dev/null | grep GPU >/dev/null; }
+check_version() {
+  "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+    fail "World4RL needs Python 3.11 or newer, and $python is $("$python" -V 2>&1)." \
+      "Debian 12 and Ubuntu 24.04 have it as python3; elsewhere name one: make setup PYTHON=/path/to/python3.12"
+}
 
 install_packages() {
   local as_root=()
@@ -27,18 +33,19 @@ install_packages() {
 }
 
 missing=()
-if ! command -v "$python" >/dev/null; then
-  [ "$python" = python3 ] || fail "no such interpreter: PYTHON=$python"
+if command -v "$python" >/dev/null; then
+  check_version
+elif [ "$python" = python3 ]; then
   missing+=(python3)
+else
+  fail "no such interpreter: PYTHON=$python"
 fi
 "$python" -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 # Meta-World renders in software, or through EGL where a GPU brings it.
 has_library libOSMesa || { has_gpu && has_library libEGL; } || missing+=(libosmesa6)
 [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
 
-"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-  fail "World4RL needs Python 3.11 or newer, and $python is $("$python" -V 2>&1)." \
-    "Debian 12 and Ubuntu 24.04 have it as python3; elsewhere name one: make setup PYTHON=/path/to/python3.12"
+check_version
 "$python" -c 'import ensurepip, venv' 2>/dev/null ||
   fail "$python cannot make virtual environments; install the venv package of that Python, then run the same command again"
 
