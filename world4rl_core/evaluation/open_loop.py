@@ -1,8 +1,7 @@
 """How fast imagination drifts: errors of open-loop replays by the number of steps since the last real frame."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -48,9 +47,6 @@ class HorizonError:
     episodes: int
     error: Interval
     still: Interval
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def horizons_up_to(steps: int) -> tuple[int, ...]:

@@ -5,8 +5,7 @@ Differences are always `second - first`, so a positive number means that the sec
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -29,9 +28,6 @@ class Interval:
 
     def __str__(self) -> str:
         return f"{self.estimate:.3f} [{self.low:.3f}, {self.high:.3f}]"
-
-    def to_json(self) -> dict[str, float]:
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -89,9 +85,6 @@ class Comparison:
     second: Interval
     difference: Interval
     p_value: float
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def outcomes_of(values: ArrayLike) -> np.ndarray:

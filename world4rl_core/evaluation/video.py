@@ -1,18 +1,18 @@
 """Film strips (PNG) and side-by-side films (MP4) of recorded and imagined episodes. Frames are uint8 RGB `t h w c`."""
 
 import io
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import av
 import numpy as np
-from einops import rearrange, repeat
+from einops import repeat
 from jaxtyping import UInt8
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
 from world4rl_core.errors import DataError
+from world4rl_core.nets.checkpoint import write_atomically
 
 # The underscores keep sizes apart: one function may take films and return pictures of other sizes.
 Film = UInt8[np.ndarray, "_time _height _width 3"]
@@ -77,11 +77,6 @@ def enlarge(film: Film) -> Film:
     return repeat(film, "t h w c -> t (h a) (w b) c", a=factor, b=factor)
 
 
-def stack(films: Sequence[Film]) -> Film:
-    """Films of one shape, one above the other."""
-    return rearrange(np.stack(films), "n t h w c -> t (n h) w c")
-
-
 def png_bytes(picture: Picture) -> bytes:
     buffer = io.BytesIO()
     Pillow.fromarray(picture).save(buffer, format="PNG", optimize=True)
@@ -90,7 +85,8 @@ def png_bytes(picture: Picture) -> bytes:
 
 def write_png(path: Path, picture: Picture) -> Path:
     """Write the picture in one step: the file is whole or absent."""
-    return _replace(path, png_bytes(picture))
+    write_atomically(path, png_bytes(picture))
+    return path
 
 
 def write_mp4(path: Path, film: Film, *, fps: float) -> Path:
@@ -106,18 +102,11 @@ def write_mp4(path: Path, film: Film, *, fps: float) -> Path:
         for frame in film:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
         container.mux(stream.encode())
-    return _replace(path, buffer.getvalue())
+    write_atomically(path, buffer.getvalue())
+    return path
 
 
 def _banner(text: str, *, width: int, frames: int) -> Film:
     picture = Pillow.new("RGB", (width, LINE), PAPER)
     ImageDraw.Draw(picture).text((width / 2, LINE / 2), text, INK, ImageFont.load_default(size=13), anchor="mm")
     return np.repeat(np.asarray(picture)[None], frames, axis=0)
-
-
-def _replace(path: Path, content: bytes) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content)
-    os.replace(partial, path)
-    return path
