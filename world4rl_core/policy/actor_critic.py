@@ -1,13 +1,18 @@
 """Gaussian policy and value function on one camera frame."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from world4rl_core.errors import ConfigError
+from world4rl_core.config_json import from_json
+from world4rl_core.errors import CheckpointError, ConfigError
+from world4rl_core.nets.checkpoint import load_model_state, load_weights
+from world4rl_core.nets.image import to_frames
 from world4rl_core.types import Action, Frame, PerBatch
 
 
@@ -81,3 +86,45 @@ class Critic(nn.Module):
 
     def forward(self, frame: Frame, progress: PerBatch) -> PerBatch:
         return self.head(torch.cat([self.encoder(frame), progress[:, None]], dim=1)).squeeze(-1)
+
+
+class ImagePolicy:
+    """A trained policy as simulators and robots call it: one uint8 image in, one action in [-1, 1] out.
+
+    `std` > 0 adds exploration noise, seeded at each reset.
+    """
+
+    def __init__(self, policy: GaussianPolicy, *, std: float = 0.0) -> None:
+        self.policy, self.std = policy.eval(), std
+        self.action_dim = policy.config.action_dim
+        self._rng = np.random.default_rng(0)
+
+    def reset(self, *, seed: int) -> None:
+        """Starts an episode; the noise of an episode depends on its seed only."""
+        self._rng = np.random.default_rng(seed)
+
+    @torch.no_grad()
+    def act(self, image: UInt8[np.ndarray, "height width 3"], state: np.ndarray) -> np.ndarray:
+        """The action for `image`; `state` is not used. Raises CheckpointError for another image size."""
+        wanted = (self.policy.config.height, self.policy.config.width, 3)
+        if image.shape != wanted:
+            raise CheckpointError(f"policy was trained on images of {wanted}, got {image.shape}; match --size and --crop")
+        action = self.policy(to_frames(torch.from_numpy(np.ascontiguousarray(image))[None]))[0].numpy()
+        noise = self.std * self._rng.standard_normal(self.action_dim) if self.std > 0 else 0.0
+        return np.clip(action + noise, -1.0, 1.0).astype(np.float32)
+
+
+def load_policy(path: Path, *, device: str | torch.device = "cpu") -> GaussianPolicy:
+    """The policy of a run folder or file.
+
+    Raises CheckpointError when it is missing, damaged or of another kind or architecture.
+    """
+    state = load_model_state(path, "policy", device=device)
+    policy = GaussianPolicy(from_json(PolicyConfig, state["config"], where=str(path)))
+    load_weights(policy, state["weights"], path=path)
+    return policy.to(device).eval()
+
+
+def load_image_policy(path: Path, *, std: float = 0.0) -> ImagePolicy:
+    """The policy of a run folder or file, ready to act."""
+    return ImagePolicy(load_policy(path), std=std)

@@ -7,7 +7,10 @@ from typing import Literal
 import torch
 from torch import nn
 
+from world4rl_core.config_json import from_json
+from world4rl_core.nets.checkpoint import load_model_state, load_weights
 from world4rl_core.nets.resnet import ResNet18, load_imagenet_weights
+from world4rl_core.reward.decision import Decision
 from world4rl_core.types import Frame, PerBatch
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -52,3 +55,15 @@ class SuccessClassifier(nn.Module):
         with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=self.config.precision == "bf16"):
             features = self.backbone(x)
         return self.head(self.dropout(features.float())).squeeze(-1)
+
+
+def load_reward(path: Path, *, device: str | torch.device = "cpu") -> tuple[SuccessClassifier, Decision]:
+    """The frozen classifier of a run folder or file and how its probabilities become a reward.
+
+    Raises CheckpointError when it is missing, damaged or of another kind or architecture.
+    """
+    state = load_model_state(path, "reward", device=device)
+    classifier = SuccessClassifier(from_json(ClassifierConfig, state["config"], where=str(path)))
+    load_weights(classifier, state["weights"], path=path)
+    decision = from_json(Decision, state["decision"], where=str(path))
+    return classifier.to(device).eval().requires_grad_(False), decision

@@ -1,0 +1,1 @@
+"""Commands that take long: a frozen `Config` and one visible loop each."""

@@ -1,11 +1,14 @@
 """The trained transition model as others use it: history and actions in, next frame out."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from torch import nn
 
+from world4rl_core.config_json import from_json
 from world4rl_core.errors import ConfigError
+from world4rl_core.nets.checkpoint import load_model_state, load_weights
 from world4rl_core.nets.random_rows import RandomRows
 from world4rl_core.nets.unet import UNetConfig
 from world4rl_core.types import Actions, Frame, Frames
@@ -70,3 +73,14 @@ class WorldModel(nn.Module):
 
         noise = random.normal((batch, *history.shape[2:]))
         return sample(denoise, noise, self.config.sampler, random=random).clamp(-1.0, 1.0)
+
+
+def load_world_model(path: Path, *, device: str | torch.device = "cpu") -> WorldModel:
+    """The frozen world model of a run folder or file.
+
+    Raises CheckpointError when it is missing, damaged or of another kind or architecture.
+    """
+    state = load_model_state(path, "world-model", device=device)
+    model = WorldModel(from_json(WorldModelConfig, state["config"], where=str(path)))
+    load_weights(model, state["weights"], path=path)
+    return model.to(device).eval().requires_grad_(False)

@@ -1,0 +1,69 @@
+"""One process or several under torchrun: who am I, and how do we average."""
+
+import os
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from world4rl_core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class World:
+    """This process among all."""
+
+    rank: int
+    size: int
+    device: torch.device
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process writes files and shows progress."""
+        return self.rank == 0
+
+    def share(self, batch: int) -> int:
+        """This process's part of a global batch. Raises ConfigError when it does not divide."""
+        if batch % self.size:
+            raise ConfigError(f"batch {batch} must be a multiple of the {self.size} processes")
+        return batch // self.size
+
+    def wrap(self, module: nn.Module) -> nn.Module:
+        """The module, averaging its gradients over the processes when there are several."""
+        if self.size == 1:
+            return module
+        return DistributedDataParallel(module, broadcast_buffers=False)
+
+    def mean(self, value: Tensor) -> Tensor:
+        """The mean over the processes."""
+        if self.size == 1:
+            return value
+        total = value.detach().clone()
+        dist.all_reduce(total)
+        return total / self.size
+
+    def barrier(self) -> None:
+        if self.size > 1:
+            dist.barrier()
+
+
+def join(device: str = "auto") -> World:
+    """This process's place as torchrun's environment variables tell; one process alone without them."""
+    size, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
+    local = int(os.environ.get("LOCAL_RANK", "0"))
+    chosen = _device(device, local)
+    if size > 1 and not dist.is_initialized():
+        if chosen.type == "cuda":
+            torch.cuda.set_device(chosen)
+        dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    return World(rank=rank, size=size, device=chosen)
+
+
+def _device(name: str, local: int) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda", local) if torch.cuda.is_available() else torch.device("cpu")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise ConfigError("device cuda was asked for, but torch sees no CUDA device; use --device cpu or auto")
+    return torch.device(name)

@@ -1,0 +1,246 @@
+"""Training of the success classifier on real frames and on imagined replays (World4RL eq. 7, and beyond)."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from world4rl_core.config_json import to_json
+from world4rl_core.data.cache import FrameCache
+from world4rl_core.data.split import split_episodes
+from world4rl_core.errors import ConfigError, DataError
+from world4rl_core.imagination.replay import Replays, frame_logits, replay
+from world4rl_core.nets.image import to_frames
+from world4rl_core.nets.random_rows import RandomRows
+from world4rl_core.policy.augmentation import random_shift
+from world4rl_core.reward.classifier import ClassifierConfig, SuccessClassifier
+from world4rl_core.reward.decision import (
+    Decision,
+    expected_calibration_error,
+    fit_temperature,
+    threshold_for_agreement,
+    threshold_for_false_positives,
+)
+from world4rl_core.train.distributed import World, join
+from world4rl_core.train.run import Run
+from world4rl_core.world_model.model import load_world_model
+
+
+@dataclass(frozen=True)
+class Config:
+    """Options of `world4rl train reward`."""
+
+    data: tuple[Path, ...]
+    """Datasets with success labels."""
+    out: Path
+    """Run folder; the same command continues an interrupted run."""
+    world_model: Path | None = None
+    """World model whose imagined replays are learned from too; unset: real frames only (the paper)."""
+    imagined_share: float = 0.67
+    """Share of each batch that is imagined, when there is a world model."""
+    sources: tuple[str, ...] | None = None
+    """Episodes used (default: all sources; the paper: expert only)."""
+    architecture: ClassifierConfig = field(default_factory=lambda: ClassifierConfig(32, "small", 0.1, "bf16"))
+    imagenet_weights: Path | None = None
+    """torchvision's resnet18 weights; unset: trained from scratch."""
+    cameras: tuple[str, ...] | None = None
+    size: tuple[int, int] | None = None
+    """Height and width of one view (default: as recorded)."""
+    steps: int = 800
+    """Gradient steps."""
+    batch: int = 96
+    """Frames a step, half of them successes where there are any."""
+    lr: float = 1e-3
+    weight_decay: float = 1e-2
+    shift: int = 2
+    """Random shifts of up to this many pixels."""
+    false_positive_rate: float = 0.01
+    """Threshold without a world model: at most this share of held-out negatives is called success."""
+    dwell: int = 1
+    """Consecutive frames that must be successes."""
+    held_out: float = 0.15
+    """Share of episodes left out of training, for the threshold and the figures."""
+    seed: int = 0
+    device: str = "auto"
+    save_every_s: float = 30.0
+
+
+_HERE = Path()
+PRESETS = {
+    "cpu": Config(data=(), out=_HERE),
+    "paper": Config(data=(), out=_HERE, imagined_share=0.0, sources=("expert", "human"), architecture=ClassifierConfig()),
+}
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Frames of one kind (real or imagined) with labels; positives and negatives as indices."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+    def draw(self, count: int, *, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """`count` frames, half positive and half negative where both exist."""
+        positive, negative = np.flatnonzero(self.labels), np.flatnonzero(~self.labels)
+        if len(positive) == 0 or len(negative) == 0:
+            chosen = rng.integers(len(self.labels), size=count)
+        else:
+            half = count // 2
+            chosen = np.concatenate([rng.choice(positive, half), rng.choice(negative, count - half)])
+        chosen.sort()
+        return torch.from_numpy(self.images[chosen]), torch.from_numpy(self.labels[chosen])
+
+
+def run(config: Config) -> Path:
+    """Trains the classifier, chooses its threshold and returns the run folder."""
+    if not config.data or config.out == _HERE:
+        raise ConfigError("pass --data FOLDER [FOLDER …] and --out FOLDER")
+    world = join(config.device)
+    folder = Run(config.out, kind="reward", config=config, world=world)
+    if folder.is_complete:
+        return config.out
+    cache = FrameCache.build(config.data, cameras=config.cameras, size=config.size)
+    training, held_out = _split(cache, config)
+    torch.manual_seed(config.seed)
+    classifier = SuccessClassifier(config.architecture, imagenet_weights=config.imagenet_weights).to(world.device)
+    if not classifier.pretrained:
+        print("classifier: trained from scratch (no --imagenet-weights given)")
+    replays = _replays(cache, config, training, held_out, world)
+    examples = [_real(cache, training)] + ([_imagined(replays[0])] if replays else [])
+    _train(classifier, examples, config, folder, world)
+    decision, figures = _decide(classifier, cache, held_out, replays[1] if replays else None, config)
+    folder.log(config.steps, figures)
+    folder.finish(
+        {
+            "kind": "reward", "step": config.steps, "config": to_json(config.architecture),
+            "weights": classifier.state_dict(), "decision": to_json(decision), "figures": figures,
+            "provenance": {
+                "data": cache.hash, "training": to_json(config), "held_out": held_out.tolist(),
+                "pretrained": classifier.pretrained,
+            },
+        }
+    )  # fmt: skip
+    return config.out
+
+
+def _split(cache: FrameCache, config: Config) -> tuple[np.ndarray, np.ndarray]:
+    if not cache.success.any():
+        raise DataError(f"{', '.join(map(str, config.data))}: no successful frame; a classifier needs both kinds")
+    training, held_out = split_episodes(cache, fraction=config.held_out, seed=config.seed)
+    if config.sources is None:
+        return training, held_out
+    wanted = np.flatnonzero([source in config.sources for source in cache.sources])
+    return np.intersect1d(training, wanted), np.intersect1d(held_out, wanted)
+
+
+def _replays(
+    cache: FrameCache, config: Config, training: np.ndarray, held_out: np.ndarray, world: World
+) -> tuple[Replays, Replays] | None:
+    if config.world_model is None or config.imagined_share == 0.0:
+        return None
+    model = load_world_model(config.world_model, device=world.device)
+    return (
+        replay(model, cache, training, seed=config.seed, device=world.device),
+        replay(model, cache, held_out, seed=config.seed + 1, device=world.device),
+    )
+
+
+def _real(cache: FrameCache, episodes: np.ndarray) -> Examples:
+    rows = np.concatenate([np.arange(cache.starts[e], cache.starts[e + 1]) for e in episodes])
+    return Examples(images=cache.frames[rows], labels=cache.success[rows])
+
+
+def _imagined(replays: Replays) -> Examples:
+    valid = replays.valid.copy()
+    valid[:, 0] = False
+    return Examples(images=replays.frames[valid], labels=replays.success[valid])
+
+
+def _train(
+    classifier: SuccessClassifier, examples: list[Examples], config: Config, folder: Run, world: World
+) -> None:
+    optimiser = torch.optim.AdamW(classifier.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, config.steps)
+    first = 0
+    if (state := folder.resume()) is not None:
+        classifier.load_state_dict(state["weights"])
+        optimiser.load_state_dict(state["optimiser"])
+        schedule.load_state_dict(state["schedule"])
+        first = state["step"]
+    imagined = round(config.imagined_share * config.batch) if len(examples) > 1 else 0
+    classifier.train()
+    with folder.progress(config.steps, done=first) as bar:
+        for step in range(first, config.steps):
+            rng = np.random.default_rng([config.seed, step])
+            drawn = [examples[0].draw(config.batch - imagined, rng=rng)]
+            drawn += [examples[1].draw(imagined, rng=rng)] if imagined else []
+            images, labels = (torch.cat(parts).to(world.device) for parts in zip(*drawn, strict=True))
+            random = RandomRows(config.seed, step, device=world.device)
+            torch.manual_seed(int(rng.integers(2**31)))
+            logits = classifier(random_shift(to_frames(images), config.shift, random=random))
+            loss = F.binary_cross_entropy_with_logits(logits, labels.float())
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            if (step + 1) % 25 == 0:
+                folder.log(step + 1, {"loss": loss.item()})
+                bar.set_postfix(loss=f"{loss.item():.4f}")
+            bar.update()
+            folder.save_if_due(
+                lambda done=step + 1: {
+                    "step": done, "weights": classifier.state_dict(), "optimiser": optimiser.state_dict(),
+                    "schedule": schedule.state_dict(),
+                }
+            )  # fmt: skip
+
+
+def _decide(
+    classifier: SuccessClassifier, cache: FrameCache, held_out: np.ndarray, imagined: Replays | None, config: Config
+) -> tuple[Decision, dict[str, float]]:
+    """Temperature on held-out real frames; threshold by agreement of imagined and real outcomes, or by false positives."""
+    device = next(classifier.parameters()).device
+    real = _real(cache, held_out)
+    logits = frame_logits(classifier, real.images, device=device)
+    temperature = fit_temperature(logits, real.labels)
+    probabilities = Decision(temperature=temperature).probabilities(logits)
+    if imagined is None:
+        threshold = threshold_for_false_positives(probabilities, real.labels, rate=config.false_positive_rate)
+        agreement = {}
+    else:
+        scores = Decision(temperature=temperature).probabilities(frame_logits(classifier, imagined.frames, device=device))
+        peaks = episode_peaks(scores, imagined.valid, dwell=config.dwell)
+        threshold = threshold_for_agreement(peaks, imagined.outcomes)
+        called = peaks >= threshold
+        agreement = {
+            "imagined_agreement": float((called == imagined.outcomes).mean()),
+            "imagined_success": float(called.mean()),
+            "real_success": float(imagined.outcomes.mean()),
+        }
+    called_real = probabilities >= threshold
+    figures = {
+        "threshold": threshold,
+        "temperature": temperature,
+        "precision": float(real.labels[called_real].mean()) if called_real.any() else 0.0,
+        "recall": float(called_real[real.labels].mean()),
+        "false_positive_rate": float(called_real[~real.labels].mean()),
+        "calibration_error": expected_calibration_error(probabilities, real.labels),
+        **agreement,
+    }
+    return Decision(threshold=threshold, temperature=temperature, dwell=config.dwell), figures
+
+
+def episode_peaks(probabilities: np.ndarray, valid: np.ndarray, *, dwell: int) -> np.ndarray:
+    """The largest threshold at which each episode would still count as a success, given the dwell."""
+    held = np.where(valid, probabilities, 0.0)
+    held[:, 0] = 0.0
+    lowest = held.copy()
+    for back in range(1, dwell):
+        shifted = np.zeros_like(held)
+        shifted[:, back:] = held[:, :-back]
+        lowest = np.minimum(lowest, shifted)
+    return lowest.max(axis=1)
+
+

@@ -1,0 +1,119 @@
+"""A run folder: resolved config, log, TensorBoard, checkpoints; the same command continues where it stopped.
+
+    config.json            what was asked for, resolved
+    log.jsonl              one object a logged step
+    events.out.tfevents.*  the same for TensorBoard
+    checkpoint.safetensors newest training state: weights, optimiser, step
+    model.safetensors      the result; there only when the run is complete
+"""
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from world4rl_core.errors import ConfigError
+from world4rl_core.nets.checkpoint import State, load_state, save_state, write_atomically
+from world4rl_core.config_json import to_json
+from world4rl_core.train.distributed import World
+
+logger = logging.getLogger(__name__)
+MODEL, CHECKPOINT, LOG, CONFIG = "model.safetensors", "checkpoint.safetensors", "log.jsonl", "config.json"
+EPHEMERAL = ("out", "device", "save_every_s")
+
+
+class Run:
+    """The folder of one training. Only the main process writes.
+
+    Raises ConfigError when the folder holds a run with another config.
+    """
+
+    def __init__(self, folder: Path, *, kind: str, config: Any, world: World) -> None:  # noqa: ANN401
+        self.folder, self.kind, self.world = folder, kind, world
+        self.save_every_s: float = getattr(config, "save_every_s", 30.0)
+        self._saved_s = time.monotonic()
+        resolved = {"kind": kind, **to_json(config)}
+        path = folder / CONFIG
+        if path.is_file():
+            _refuse_other_config(json.loads(path.read_text()), resolved, folder)
+        world.barrier()
+        self._writer: SummaryWriter | None = None
+        if world.is_main and not path.is_file():
+            write_atomically(path, json.dumps(resolved, indent=1).encode())
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the result has been written."""
+        return (self.folder / MODEL).is_file()
+
+    def resume(self) -> State | None:
+        """The newest training state, or None at the start; the log is cut back to it."""
+        path = self.folder / CHECKPOINT
+        state = load_state(path) if path.is_file() else None
+        step = -1 if state is None else int(state["step"])
+        if self.world.is_main:
+            self._cut_log(step)
+            self._writer = SummaryWriter(str(self.folder), purge_step=step + 1)
+        if state is not None:
+            logger.info("continuing %s at step %d", self.folder, step)
+        return state
+
+    def log(self, step: int, figures: dict[str, float]) -> None:
+        """Appends one line to the log and to TensorBoard."""
+        if not self.world.is_main:
+            return
+        with (self.folder / LOG).open("a") as file:
+            file.write(json.dumps({"step": step, **{key: float(value) for key, value in figures.items()}}) + "\n")
+        if self._writer is not None:
+            for key, value in figures.items():
+                self._writer.add_scalar(key, value, step)
+
+    def save(self, state: State) -> None:
+        """Replaces the training state; `state["step"]` counts finished steps."""
+        if self.world.is_main:
+            save_state(self.folder / CHECKPOINT, state)
+        self._saved_s = time.monotonic()
+
+    def save_if_due(self, make_state: Callable[[], State]) -> None:
+        """Saves when `save_every_s` have passed since the last time."""
+        if self.world.is_main and time.monotonic() - self._saved_s >= self.save_every_s:
+            self.save(make_state())
+
+    def finish(self, state: State) -> None:
+        """Writes the result; after this the run is complete and its training state is removed."""
+        if self.world.is_main:
+            save_state(self.folder / MODEL, state)
+            (self.folder / CHECKPOINT).unlink(missing_ok=True)
+            if self._writer is not None:
+                self._writer.close()
+        self.world.barrier()
+
+    def progress(self, total: int, *, done: int, unit: str = "step") -> "tqdm[Any]":
+        """A bar with rate and time left; silent in all but the main process."""
+        return tqdm(
+            total=total, initial=done, unit=unit, desc=self.kind, dynamic_ncols=True, disable=not self.world.is_main
+        )
+
+    def _cut_log(self, step: int) -> None:
+        path = self.folder / LOG
+        if not path.is_file():
+            return
+        kept = [line for line in path.read_text().splitlines() if line.endswith("}") and json.loads(line)["step"] <= step]
+        write_atomically(path, "".join(line + "\n" for line in kept).encode())
+
+
+def _refuse_other_config(found: dict[str, Any], wanted: dict[str, Any], folder: Path) -> None:
+    differing = [
+        key for key in sorted({*found, *wanted} - set(EPHEMERAL)) if found.get(key, "unset") != wanted.get(key, "unset")
+    ]
+    if differing:
+        key = differing[0]
+        raise ConfigError(
+            f"{folder} holds a run with another config: {key} was {found.get(key, 'unset')}, now "
+            f"{wanted.get(key, 'unset')}; choose another --out or delete the folder"
+        )

@@ -1,0 +1,186 @@
+"""Training of the diffusion transition model (World4RL, pre-training stage, step 2)."""
+
+import copy
+import dataclasses
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import nn
+
+from world4rl_core.config_json import to_json
+from world4rl_core.data.cache import FrameCache
+from world4rl_core.data.segments import SegmentSampler
+from world4rl_core.data.split import split_episodes
+from world4rl_core.errors import ConfigError
+from world4rl_core.nets.action_encoding import EncodingName
+from world4rl_core.nets.checkpoint import State
+from world4rl_core.nets.image import to_frames
+from world4rl_core.nets.random_rows import RandomRows, mixed_seed
+from world4rl_core.train.distributed import World, join
+from world4rl_core.train.run import Run
+from world4rl_core.world_model.loss import LossConfig, unrolled_loss
+from world4rl_core.world_model.model import WorldModel, WorldModelConfig, preset
+from world4rl_core.world_model.sampler import SamplerConfig
+
+
+@dataclass(frozen=True)
+class Config:
+    """Options of `world4rl train world-model`."""
+
+    data: tuple[Path, ...]
+    """Datasets of any source; several tasks make a multi-task model."""
+    out: Path
+    """Run folder; the same command continues an interrupted run."""
+    architecture: Literal["cpu", "paper"] = "cpu"
+    """Size of the network: `paper` is DIAMOND's, `cpu` folds pixels into channels and computes in bf16."""
+    encoding: EncodingName = "two-hot"
+    """How actions enter the network."""
+    cameras: tuple[str, ...] | None = None
+    """Camera views, side by side in one frame (default: all)."""
+    size: tuple[int, int] | None = None
+    """Height and width of one view (default: as recorded)."""
+    loss: LossConfig = field(default_factory=LossConfig)
+    sampler: SamplerConfig = field(default_factory=SamplerConfig)
+    steps: int = 4000
+    """Gradient steps."""
+    batch: int = 64
+    """Segments a step, over all processes."""
+    lr: float = 5e-4
+    """Peak learning rate; cosine to a tenth."""
+    weight_decay: float = 1e-2
+    warmup: int = 100
+    """Steps of linear warm-up."""
+    clip: float = 1.0
+    """Largest norm of the gradient."""
+    ema: float = 0.999
+    """Decay of the averaged weights, which are the result (0: none)."""
+    held_out: float = 0.1
+    """Share of episodes left out of training, to judge the model on."""
+    seed: int = 0
+    device: str = "auto"
+    save_every_s: float = 60.0
+
+
+_HERE = Path()
+PRESETS = {
+    "cpu": Config(data=(), out=_HERE),
+    "paper": Config(
+        data=(), out=_HERE, architecture="paper", size=(64, 64), steps=100_000, batch=32, lr=1e-4, ema=0.999,
+        loss=LossConfig(unroll=1, motion_weight=0.0),
+    ),
+}  # fmt: skip
+
+
+def run(config: Config) -> Path:
+    """Trains the world model and returns its run folder."""
+    _refuse_empty(config)
+    world = join(config.device)
+    folder = Run(config.out, kind="world-model", config=config, world=world)
+    if folder.is_complete:
+        return config.out
+    cache = FrameCache.build(config.data, cameras=config.cameras, size=config.size)
+    training, held_out = split_episodes(cache, fraction=config.held_out, seed=config.seed)
+    torch.manual_seed(config.seed)
+    height, width = cache.frames.shape[1:3]
+    shape = preset(config.architecture, action_dim=cache.action_dim, height=height, width=width)
+    shape = dataclasses.replace(
+        shape, sampler=config.sampler, denoiser=dataclasses.replace(shape.denoiser, encoding=config.encoding)
+    )
+    trainer = Trainer(WorldModel(shape).to(world.device), config, world)
+    first = trainer.load(folder.resume())
+    sampler = SegmentSampler(
+        cache, training, history=shape.denoiser.history, horizon=config.loss.unroll, seed=config.seed
+    )
+    provenance = {
+        "data": cache.hash, "training": to_json(config), "held_out": held_out.tolist(), "tasks": sorted(set(cache.tasks)),
+    }  # fmt: skip
+    with folder.progress(config.steps, done=first) as bar:
+        for step in range(first, config.steps):
+            segment = sampler.sample(world.share(config.batch), step=step, rank=world.rank, world_size=world.size)
+            frames = to_frames(segment.frames.to(world.device))
+            figures = trainer.step(frames, segment.actions.to(world.device), step=step)
+            if (step + 1) % 50 == 0:
+                folder.log(step + 1, figures)
+                bar.set_postfix(loss=f"{figures['loss']:.4f}")
+            bar.update()
+            folder.save_if_due(lambda done=step + 1: trainer.state(done))
+    folder.finish(
+        {
+            "kind": "world-model", "step": config.steps, "config": to_json(shape),
+            "weights": trainer.result().state_dict(), "provenance": provenance,
+        }
+    )  # fmt: skip
+    return config.out
+
+
+class Trainer:
+    """Optimiser, schedule and averaged weights around one world model."""
+
+    def __init__(self, model: WorldModel, config: Config, world: World) -> None:
+        self.model, self.config, self.world = model, config, world
+        self.average = copy.deepcopy(model).requires_grad_(False)
+        self.denoiser: nn.Module = world.wrap(model.denoiser)
+        self.optimiser = torch.optim.AdamW(
+            model.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True
+        )
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, self._rate)
+
+    def step(self, frames: torch.Tensor, actions: torch.Tensor, *, step: int) -> dict[str, float]:
+        """One gradient step on this process's part of the batch; returns figures averaged over the processes."""
+        world = self.world
+        random = RandomRows(
+            mixed_seed(self.config.seed, 1), step, rank=world.rank, world_size=world.size, device=world.device
+        )
+        self.model.train()
+        loss, figures = unrolled_loss(self.denoiser, frames, actions, self.config.loss, random=random)
+        self.optimiser.zero_grad()
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
+        self.optimiser.step()
+        self.schedule.step()
+        self._follow(step)
+        mean = world.mean(loss.detach()).item()
+        return {"loss": mean, **figures, "grad_norm": norm.item(), "lr": self.schedule.get_last_lr()[0]}
+
+    def result(self) -> WorldModel:
+        """The averaged weights, or the newest ones without averaging."""
+        return self.average if self.config.ema > 0 else self.model
+
+    def state(self, step: int) -> State:
+        return {
+            "step": step,
+            "weights": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": {"last_epoch": self.schedule.last_epoch, "_last_lr": self.schedule.get_last_lr()},
+        }
+
+    def load(self, state: State | None) -> int:
+        """Continues from a saved state; returns the number of steps that are done."""
+        if state is None:
+            return 0
+        self.model.load_state_dict(state["weights"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.schedule.load_state_dict(state["schedule"])
+        return int(state["step"])
+
+    def _follow(self, step: int) -> None:
+        decay = min(self.config.ema, (1 + step) / (10 + step))
+        with torch.no_grad():
+            averages, weights = list(self.average.parameters()), list(self.model.parameters())
+            torch._foreach_lerp_(averages, weights, 1.0 - decay)
+
+    def _rate(self, step: int) -> float:
+        warm = min(1.0, (step + 1) / max(1, self.config.warmup))
+        return warm * (0.1 + 0.9 * 0.5 * (1.0 + math.cos(math.pi * min(1.0, step / self.config.steps))))
+
+
+def _refuse_empty(config: Config) -> None:
+    if not config.data:
+        raise ConfigError("no dataset given; pass --data FOLDER [FOLDER …]")
+    if config.out == _HERE:
+        raise ConfigError("no run folder given; pass --out FOLDER")
