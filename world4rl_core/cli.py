@@ -3,6 +3,7 @@
 A command's module is imported only when that command runs: `world4rl --help` waits for neither torch nor a simulator.
 """
 
+import copy
 import dataclasses
 import difflib
 import errno
@@ -180,7 +181,18 @@ def _take_preset(options: list[str], presets: dict[str, Any]) -> tuple[list[str]
     name = options[at + 1] if at + 1 < len(options) else ""
     if name not in presets:
         raise ConfigError(f"unknown preset '{name}'; known presets: {', '.join(presets)}")
-    return options[:at] + options[at + 2 :], presets[name]
+    return options[:at] + options[at + 2 :], _still_required(presets[name])
+
+
+def _still_required(preset: Any) -> Any:
+    """The preset as defaults; a field without a default in its class, such as the run folder, stays required."""
+    import tyro
+
+    defaults = copy.copy(preset)
+    for field in dataclasses.fields(preset):
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            object.__setattr__(defaults, field.name, tyro.MISSING)
+    return defaults
 
 
 def merge_repeats(options: Sequence[str]) -> list[str]:

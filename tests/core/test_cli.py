@@ -18,6 +18,8 @@ from world4rl_core.errors import DataError
 
 @dataclasses.dataclass(frozen=True)
 class Config:
+    out: Path
+    """Run folder."""
     data: tuple[Path, ...] = ()
     """Datasets to read."""
     steps: int = 10
@@ -26,7 +28,7 @@ class Config:
     """Channels."""
 
 
-PRESETS = {"cpu": Config(steps=1), "paper": Config(steps=1000, width=64)}
+PRESETS = {"cpu": Config(Path(), steps=1), "paper": Config(Path(), steps=1000, width=64)}
 
 
 def run(config):
@@ -65,30 +67,37 @@ def stub_commands(tmp_path, monkeypatch):
 
 
 def test_options_override_the_defaults(capsys):
-    assert main(["train", "stub", "--steps", "3"]) == 0
+    assert main(["train", "stub", "--out", "runs/a", "--steps", "3"]) == 0
     assert capsys.readouterr().out == "steps=3 width=8 data=\n"
 
 
 def test_a_preset_sets_the_defaults_and_options_override_it(capsys):
-    assert main(["train", "stub", "--preset", "paper", "--steps", "3"]) == 0
-    assert main(["train", "stub", "--width=5", "--preset=cpu"]) == 0
+    assert main(["train", "stub", "--out", "runs/a", "--preset", "paper", "--steps", "3"]) == 0
+    assert main(["train", "stub", "--out", "runs/a", "--width=5", "--preset=cpu"]) == 0
     assert capsys.readouterr().out == "steps=3 width=64 data=\nsteps=1 width=5 data=\n"
 
 
+def test_a_preset_leaves_required_options_required(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["train", "stub", "--preset", "paper"])
+    assert stop.value.code == 2
+    assert "--out" in capsys.readouterr().err
+
+
 def test_an_unknown_preset_names_the_known_ones(capsys):
-    assert main(["train", "stub", "--preset", "gpu"]) == 1
+    assert main(["train", "stub", "--out", "runs/a", "--preset", "gpu"]) == 1
     assert "unknown preset 'gpu'; known presets: cpu, paper" in capsys.readouterr().err
 
 
 def test_an_unknown_option_names_the_nearest_one(capsys):
     with pytest.raises(SystemExit) as stop:
-        main(["train", "stub", "--stpes", "3"])
+        main(["train", "stub", "--out", "runs/a", "--stpes", "3"])
     assert stop.value.code == 2
     assert "--steps" in capsys.readouterr().err
 
 
 def test_a_repeated_option_collects_its_values(capsys):
-    assert main(["train", "stub", "--data", "a", "--steps", "3", "--data", "b"]) == 0
+    assert main(["train", "stub", "--out", "runs/a", "--data", "a", "--steps", "3", "--data", "b"]) == 0
     assert "data=a,b" in capsys.readouterr().out
 
 
@@ -107,29 +116,29 @@ def test_merging_keeps_everything_that_was_given(given, merged):
 
 def test_a_scalar_given_twice_is_refused():
     with pytest.raises(SystemExit) as stop:
-        main(["train", "stub", "--steps", "3", "--steps", "4"])
+        main(["train", "stub", "--out", "runs/a", "--steps", "3", "--steps", "4"])
     assert stop.value.code == 2
 
 
 def test_a_users_mistake_is_one_line_without_a_traceback(capsys):
-    assert main(["train", "stub", "--steps", "-1"]) == 1
+    assert main(["train", "stub", "--out", "runs/a", "--steps", "-1"]) == 1
     err = capsys.readouterr().err
     assert err == "world4rl: datasets/expert: no episode; record some with `world4rl collect`\n"
 
 
 def test_a_fault_of_the_program_keeps_its_traceback():
     with pytest.raises(ZeroDivisionError):
-        main(["train", "stub", "--width", "-1"])
+        main(["train", "stub", "--out", "runs/a", "--width", "-1"])
 
 
 def test_an_interrupt_says_how_to_go_on(capsys):
-    assert main(["train", "stub", "--steps", "1000000"]) == 130
+    assert main(["train", "stub", "--out", "runs/a", "--steps", "1000000"]) == 130
     assert "interrupted; run the same command to continue" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/dev/full is Linux's")
 def test_a_full_disk_is_said_plainly(capsys):
-    assert main(["train", "stub", "--width", "0"]) == 1
+    assert main(["train", "stub", "--out", "runs/a", "--width", "0"]) == 1
     assert "the disk is full" in capsys.readouterr().err
 
 
@@ -176,7 +185,7 @@ def test_help_of_a_command_shows_its_example_and_its_presets(capsys):
 def test_other_processes_of_a_distributed_run_stay_silent(monkeypatch, capsys):
     monkeypatch.setenv("RANK", "1")
     with pytest.raises(SystemExit):
-        main(["train", "stub", "--stpes", "3"])
+        main(["train", "stub", "--out", "runs/a", "--stpes", "3"])
     assert capsys.readouterr().err == ""
 
 
