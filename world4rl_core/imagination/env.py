@@ -1,6 +1,7 @@
 """The frozen world model and reward behind reset and step, on tensors."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -72,6 +73,19 @@ class ImaginationEnv:
         self.clock = clock
         self._restart(torch.ones(self.config.envs, dtype=torch.bool, device=self.device), stream=1)
         return self.frames[:, -1]
+
+    def state(self) -> dict[str, Tensor | int]:
+        """Everything that a later `load` needs to go on as if nothing had happened."""
+        return {
+            "frames": self.frames, "actions": self.actions, "time": self.time, "streak": self.streak,
+            "initial": self.initial, "clock": self.clock,
+        }  # fmt: skip
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Continues from `state`."""
+        for name in ("frames", "actions", "time", "streak", "initial"):
+            setattr(self, name, state[name].to(self.device))
+        self.clock = int(state["clock"])
 
     @torch.no_grad()
     def step(self, action: Action) -> Step:

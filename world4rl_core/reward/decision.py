@@ -46,6 +46,20 @@ def dwelled(hits: Bool[np.ndarray, "episode time"], dwell: int) -> Bool[np.ndarr
     return result
 
 
+def episode_peaks(
+    probabilities: Float[np.ndarray, "episode time"], valid: Bool[np.ndarray, "episode time"], *, dwell: int
+) -> Float[np.ndarray, " episode"]:
+    """The largest threshold at which each episode would still count as a success, given the dwell; frame 0 never counts."""
+    held = np.where(valid, probabilities, 0.0)
+    held[:, 0] = 0.0
+    lowest = held.copy()
+    for back in range(1, dwell):
+        shifted = np.zeros_like(held)
+        shifted[:, back:] = held[:, :-back]
+        lowest = np.minimum(lowest, shifted)
+    return lowest.max(axis=1)
+
+
 def fit_temperature(logits: Float[np.ndarray, " frame"], labels: Bool[np.ndarray, " frame"]) -> float:
     """The temperature in [0.05, 20] at which held-out cross-entropy is smallest."""
 

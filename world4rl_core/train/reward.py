@@ -18,6 +18,7 @@ from world4rl_core.policy.augmentation import random_shift
 from world4rl_core.reward.classifier import ClassifierConfig, SuccessClassifier
 from world4rl_core.reward.decision import (
     Decision,
+    episode_peaks,
     expected_calibration_error,
     fit_temperature,
     threshold_for_agreement,
@@ -230,17 +231,3 @@ def _decide(
         **agreement,
     }
     return Decision(threshold=threshold, temperature=temperature, dwell=config.dwell), figures
-
-
-def episode_peaks(probabilities: np.ndarray, valid: np.ndarray, *, dwell: int) -> np.ndarray:
-    """The largest threshold at which each episode would still count as a success, given the dwell."""
-    held = np.where(valid, probabilities, 0.0)
-    held[:, 0] = 0.0
-    lowest = held.copy()
-    for back in range(1, dwell):
-        shifted = np.zeros_like(held)
-        shifted[:, back:] = held[:, :-back]
-        lowest = np.minimum(lowest, shifted)
-    return lowest.max(axis=1)
-
-

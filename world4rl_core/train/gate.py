@@ -1,0 +1,88 @@
+"""Before refining: do imagined and real outcomes agree on held-out replays, episode by episode?"""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+
+from world4rl_core.data.cache import FrameCache
+from world4rl_core.errors import CheckpointError, TrustError
+from world4rl_core.evaluation.outcomes import Confusion
+from world4rl_core.imagination.replay import frame_logits, replay
+from world4rl_core.reward.classifier import SuccessClassifier
+from world4rl_core.reward.decision import Decision, episode_peaks
+from world4rl_core.world_model.model import WorldModel
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class GateConfig:
+    """When the world model is too wrong to refine in."""
+
+    min_balanced_agreement: float = 0.65
+    """Smallest mean of the agreement on real successes and on real failures (.5 is a guess)."""
+    min_episodes: int = 8
+    """Fewest held-out replays to judge by."""
+    sources: tuple[str, ...] = ("policy", "random")
+    """Replays of these sources are judged; experts nearly always succeed and would flatter the model."""
+
+
+def check_gate(
+    model: WorldModel, classifier: SuccessClassifier, decision: Decision, cache: FrameCache, held_out: np.ndarray,
+    *, config: GateConfig, known_hash: str, override: str, seed: int,
+) -> dict[str, float]:  # fmt: skip
+    """The evidence, as figures. Raises TrustError when it is too weak and `override` is empty."""
+    if cache.hash != known_hash:
+        raise CheckpointError(
+            f"the world model was trained on other data (hash {known_hash[:12]}, given {cache.hash[:12]}); "
+            "pass the same --data, --cameras and --size"
+        )
+    episodes = np.array([e for e in held_out if cache.sources[e] in config.sources], dtype=np.int64)
+    problem, figures = f"only {len(episodes)} held-out replays, wanted {config.min_episodes}", {}
+    if len(episodes) >= config.min_episodes:
+        confusion = outcome_confusion(model, classifier, decision, cache, episodes, seed=seed)
+        figures = {
+            "gate_episodes": float(confusion.episodes),
+            "gate_balanced_agreement": confusion.balanced_agreement,
+            "gate_agreement": confusion.agreement.estimate,
+            "gate_false_success": confusion.false_success_rate.estimate,
+            "gate_false_failure": confusion.false_failure_rate.estimate,
+        }
+        problem = _verdict(confusion, config)
+    if problem and not override:
+        raise TrustError(
+            f"refusing to refine: {problem}. Record more policy episodes or train the world model longer, look at "
+            "`world4rl trust`, or pass --override-trust REASON"
+        )
+    if problem:
+        logger.warning("gate overridden (%s): %s", override, problem)
+    return figures
+
+
+def outcome_confusion(
+    model: WorldModel, classifier: SuccessClassifier, decision: Decision, cache: FrameCache, episodes: np.ndarray,
+    *, seed: int,
+) -> Confusion:  # fmt: skip
+    """Imagined against real outcomes of the episodes' recorded actions."""
+    device = next(model.parameters()).device
+    replays = replay(model, cache, episodes, seed=seed + 17, device=device)
+    probabilities = decision.probabilities(frame_logits(classifier, replays.frames, device=device))
+    imagined = episode_peaks(probabilities, replays.valid, dwell=decision.dwell) >= decision.threshold
+    return Confusion.of(replays.outcomes, imagined)
+
+
+def _verdict(confusion: Confusion, config: GateConfig) -> str:
+    if confusion.successes == 0 or confusion.failures == 0:
+        return (
+            f"the {confusion.episodes} held-out replays have {confusion.successes} real successes and "
+            f"{confusion.failures} failures; both are needed to judge"
+        )
+    if confusion.balanced_agreement < config.min_balanced_agreement:
+        return (
+            f"imagined and real outcomes of {confusion.episodes} held-out replays agree only "
+            f"{confusion.balanced_agreement:.2f} (balanced; wanted {config.min_balanced_agreement:.2f}): "
+            f"{confusion.false_success} false successes of {confusion.failures} failures, "
+            f"{confusion.false_failure} false failures of {confusion.successes} successes"
+        )
+    return ""

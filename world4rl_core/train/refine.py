@@ -1,0 +1,230 @@
+"""Refinement: PPO inside the frozen world model (World4RL, policy optimisation stage)."""
+
+import copy
+import dataclasses
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from world4rl_core.config_json import to_json
+from world4rl_core.data.cache import FrameCache
+from world4rl_core.errors import CheckpointError, ConfigError
+from world4rl_core.imagination.env import ImaginationConfig, ImaginationEnv
+from world4rl_core.imagination.rollout import collect, evaluate
+from world4rl_core.imagination.starts import Starts
+from world4rl_core.nets.checkpoint import State, load_model_state
+from world4rl_core.nets.random_rows import RandomRows
+from world4rl_core.policy.actor_critic import Critic, GaussianPolicy, load_policy
+from world4rl_core.policy.update import PPO, PPOConfig, prepare
+from world4rl_core.reward.classifier import load_reward
+from world4rl_core.train.distributed import World, join
+from world4rl_core.train.gate import GateConfig, check_gate
+from world4rl_core.train.hacking import HackingAlarm, HackingConfig
+from world4rl_core.train.run import Run
+from world4rl_core.world_model.model import load_world_model
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Config:
+    """Options of `world4rl refine`."""
+
+    policy: Path
+    """Run folder of the cloned policy."""
+    world_model: Path
+    reward: Path
+    data: tuple[Path, ...]
+    """The datasets of the world model: imagined episodes start from their frames."""
+    out: Path
+    """Run folder; the same command continues an interrupted run."""
+    tasks: tuple[str, ...] | None = None
+    """Start from episodes of these tasks only (default: all)."""
+    cameras: tuple[str, ...] | None = None
+    size: tuple[int, int] | None = None
+    """Height and width of one view (default: as recorded)."""
+    imagination: ImaginationConfig = field(default_factory=ImaginationConfig)
+    ppo: PPOConfig = field(default_factory=PPOConfig)
+    iterations: int = 50
+    """Rollouts, each followed by an update."""
+    rollout_steps: int = 25
+    """Steps of every environment in a rollout."""
+    inside: float = 0.3
+    """Share of imagined episodes that start inside recorded ones (0: initial states only, the paper)."""
+    evaluate_every: int = 5
+    """Iterations between evaluations without noise."""
+    gate: GateConfig = field(default_factory=GateConfig)
+    hacking: HackingConfig = field(default_factory=HackingConfig)
+    override_trust: str = ""
+    """Reason to refine although the gate says no; recorded with the policy."""
+    seed: int = 0
+    device: str = "auto"
+    save_every_s: float = 30.0
+
+
+_HERE = Path()
+PRESETS = {
+    "cpu": Config(_HERE, _HERE, _HERE, (), _HERE),
+    "paper": Config(
+        _HERE, _HERE, _HERE, (), _HERE, inside=0.0, rollout_steps=50,
+        imagination=ImaginationConfig(uncertainty_every=0),
+        ppo=PPOConfig(returns="one-step", kl_to_clone=0.0, target_kl=0.0, critic_warmup=0, mask_after_success=False),
+    ),
+}  # fmt: skip
+
+
+def run(config: Config) -> Path:
+    """Refines the policy and returns its run folder.
+
+    Raises TrustError when the world model disagrees with reality on held-out episodes and no override is given.
+    """
+    if _HERE in (config.policy, config.world_model, config.reward, config.out) or not config.data:
+        raise ConfigError("pass --policy, --world-model, --reward, --data and --out")
+    world = join(config.device)
+    folder = Run(config.out, kind="refine", config=config, world=world)
+    if folder.is_complete:
+        return config.out
+    refinement = Refinement(config, world)
+    first = refinement.load(folder.resume())
+    if first == 0:
+        cloned = refinement.gate() | refinement.evaluate()
+        refinement.alarm.check(cloned)
+        folder.log(0, cloned)
+    reason = "all iterations done"
+    with folder.progress(config.iterations, done=first, unit="iteration") as bar:
+        for iteration in range(first, config.iterations):
+            figures = refinement.iterate(iteration)
+            if (iteration + 1) % config.evaluate_every == 0:
+                figures |= refinement.evaluate()
+            folder.log(iteration + 1, figures)
+            bar.set_postfix(imagined=f"{figures['imagined_success_noisy']:.2f}", kl=f"{figures.get('kl_clone', 0):.3f}")
+            bar.update()
+            alarm = refinement.alarm.check(figures)
+            folder.save_if_due(lambda done=iteration + 1: refinement.state(done))
+            if alarm:
+                reason = f"stopped at iteration {iteration + 1}: {alarm}"
+                logger.warning(reason)
+                break
+    folder.finish(refinement.result(reason))
+    return config.out
+
+
+class Refinement:
+    """Policy, critic and imagined environments of one refinement."""
+
+    def __init__(self, config: Config, world: World) -> None:
+        self.config, self.world = config, world
+        self.model = load_world_model(config.world_model, device=world.device)
+        self.classifier, self.decision = load_reward(config.reward, device=world.device)
+        self.clone = load_policy(config.policy, device=world.device).requires_grad_(False)
+        self.cache = FrameCache.build(config.data, cameras=config.cameras, size=config.size)
+        self.provenance = load_model_state(config.world_model, "world-model")["provenance"]
+        _refuse_mismatch(self.model.config, self.clone, self.cache)
+        torch.manual_seed(config.seed)
+        self.policy = copy.deepcopy(self.clone).requires_grad_(True)
+        self.critic = Critic(self.clone.config).to(world.device)
+        self.ppo = PPO(world.wrap(self.policy), world.wrap(self.critic), config.ppo, mean=world.mean)
+        self.env = self._env(world.share(config.imagination.envs), config.inside, rank=world.rank)
+        self.judge_env = self._env(world.share(config.imagination.envs), 0.0, rank=1_000 + world.rank)
+        self.env.reset()
+        self.alarm = HackingAlarm(config.hacking)
+        self.evidence: dict[str, float] = {}
+
+    def gate(self) -> dict[str, float]:
+        """Compares imagined with real outcomes of held-out replays. Raises TrustError when they disagree."""
+        config = self.config
+        self.evidence = check_gate(
+            self.model, self.classifier, self.decision, self.cache, np.array(self.provenance["held_out"], dtype=np.int64),
+            config=config.gate, known_hash=self.provenance["data"], override=config.override_trust, seed=config.seed,
+        )  # fmt: skip
+        return self.evidence
+
+    def iterate(self, iteration: int) -> dict[str, float]:
+        """One rollout and one update."""
+        config, world = self.config, self.world
+        std = torch.full((self.policy.config.action_dim,), config.ppo.std, device=world.device)
+        rollout = collect(self.env, self.policy, self.critic, std=std, steps=config.rollout_steps)
+        batch = prepare(rollout, self.clone, config.ppo)
+        random = RandomRows(config.seed, iteration, device=world.device)
+        figures = self.ppo.update(batch, iteration=iteration, random=random)
+        counts = torch.tensor([rollout.successes, rollout.episodes, rollout.uncertainty], device=world.device)
+        successes, episodes, uncertainty = world.mean(counts).tolist()
+        return figures | {
+            "imagined_success_noisy": successes / max(1.0, episodes),
+            "imagined_episodes": episodes * world.size,
+            "uncertainty_noisy": uncertainty,
+            "reward": world.mean(rollout.rewards.mean()).item(),
+            "value": rollout.values.mean().item(),
+        }
+
+    def evaluate(self) -> dict[str, float]:
+        """Success and uncertainty of the mean action, always over the same imagined episodes."""
+        self.policy.eval()
+        judged = evaluate(self.judge_env, self.policy)
+        counts = self.world.mean(torch.tensor([judged.rate, judged.uncertainty], device=self.world.device)).tolist()
+        return {"imagined_success": counts[0], "uncertainty": counts[1]}
+
+    def state(self, iteration: int) -> State:
+        return {
+            "step": iteration, "policy": self.policy.state_dict(), "critic": self.critic.state_dict(),
+            "actor_optimiser": self.ppo.actor_optimiser.state_dict(),
+            "critic_optimiser": self.ppo.critic_optimiser.state_dict(),
+            "env": self.env.state(), "alarm": self.alarm.state(), "evidence": self.evidence,
+        }  # fmt: skip
+
+    def load(self, state: State | None) -> int:
+        """Continues from a saved state; returns the number of iterations that are done."""
+        if state is None:
+            return 0
+        self.policy.load_state_dict(state["policy"])
+        self.critic.load_state_dict(state["critic"])
+        self.ppo.actor_optimiser.load_state_dict(state["actor_optimiser"])
+        self.ppo.critic_optimiser.load_state_dict(state["critic_optimiser"])
+        self.evidence = state["evidence"]
+        self.alarm.load(state["alarm"])
+        if self.world.size == 1:
+            self.env.load(state["env"])
+        else:
+            self.env.reset(clock=int(state["env"]["clock"]))
+        return int(state["step"])
+
+    def result(self, reason: str) -> State:
+        config = self.config
+        return {
+            "kind": "policy", "step": config.iterations, "config": to_json(self.policy.config),
+            "weights": self.policy.state_dict(),
+            "provenance": {
+                "data": self.cache.hash, "training": to_json(config), "end": reason, "gate": self.evidence,
+                "override_trust": config.override_trust,
+            },
+        }  # fmt: skip
+
+    def _env(self, envs: int, inside: float, *, rank: int) -> ImaginationEnv:
+        config = self.config
+        imagination = dataclasses.replace(config.imagination, envs=envs)
+        episodes = np.arange(self.cache.num_episodes)
+        if config.tasks is not None:
+            episodes = np.array([e for e in episodes if self.cache.tasks[e] in config.tasks], dtype=np.int64)
+        starts = Starts(
+            self.cache, episodes, history=self.model.history, horizon=imagination.horizon, inside=inside
+        )
+        return ImaginationEnv(
+            self.model, self.classifier, self.decision, starts=starts, config=imagination, seed=config.seed,
+            rank=rank, device=self.world.device,
+        )  # fmt: skip
+
+
+def _refuse_mismatch(shape, clone: GaussianPolicy, cache: FrameCache) -> None:  # noqa: ANN001 - WorldModelConfig
+    frame = tuple(cache.frames.shape[1:3])
+    policy = (clone.config.height, clone.config.width)
+    if not frame == policy == (shape.height, shape.width):
+        raise CheckpointError(
+            f"frame sizes differ: data {frame}, policy {policy}, world model {(shape.height, shape.width)}; "
+            "train all on the same --size and --cameras"
+        )
+    actions = (cache.action_dim, clone.config.action_dim, shape.denoiser.action_dim)
+    if len(set(actions)) > 1:
+        raise CheckpointError("action dimensions differ: data {}, policy {}, world model {}".format(*actions))
