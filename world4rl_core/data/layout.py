@@ -85,7 +85,8 @@ def _image_feature(camera: str, frames: np.ndarray, fps: int) -> dict[str, Any]:
         "video.fps": fps,
         "video.channels": 3,
         "has_audio": False,
-        "is_depth_map": False,
+        "video.is_depth_map": False,  # the key of lerobot 0.4 and 0.5
+        "is_depth_map": False,  # the key since 0.6
     }
     return feature | {"dtype": "video", "info": info}
 

@@ -118,6 +118,11 @@ class DatasetReader:
         table = self._row_files.read(self.records[index], names)
         return {name: vector(table, name, np.float64) for name in names}
 
+    def labels(self, index: int) -> dict[str, Any]:
+        """Task, source, outcome, seed, note and ending of one episode, without decoding its frames."""
+        record = self.records[index]
+        return labels(self._row_files.read(record, self._vectors()), record, self.tasks)
+
     def measured_action_bounds(self) -> Bounds:
         """Lowest and highest recorded value of each action dimension over the whole dataset."""
         low = np.full(self.action_dim, np.inf, dtype=np.float32)

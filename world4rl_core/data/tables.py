@@ -68,8 +68,8 @@ def data_table(episode: Episode, columns: dict[str, np.ndarray], features: dict[
 
 
 def _to_arrow(values: np.ndarray) -> pa.Array:
-    if values.ndim == 1:
-        return pa.array(values)
+    if values.ndim == 1 or values.shape[1] == 1:
+        return pa.array(values.ravel())  # a feature of shape (1,) is a scalar column
     flat = pa.array(np.ascontiguousarray(values).ravel())
     return pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
 
