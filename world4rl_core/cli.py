@@ -111,7 +111,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 refused or failed, 2 not understood, 130 interrupted."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _dispatch(arguments)
+        code = _dispatch(arguments)
+        sys.stdout.flush()
+        return code
     except World4RLError as error:
         return _complain(str(error))
     except KeyboardInterrupt:
@@ -120,9 +122,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
-        if not _is_disk_full(error):
+        if (cause := _cause_outside(error)) is None:
             raise
-        return _complain(f"the disk is full ({error}); free some space, then run the same command to continue")
+        return _complain(cause)
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -241,7 +243,7 @@ def _group_or_unknown(arguments: list[str]) -> int:
         return 0 if {"-h", "--help"} & set(arguments) else USAGE_ERROR
     near = difflib.get_close_matches(" ".join(words), group or COMMANDS, n=1, cutoff=0.4)
     hint = f"; did you mean '{near[0]}'?" if near else ""
-    return _complain(f"unknown command '{' '.join(words)}'{hint} Commands: {', '.join(COMMANDS)}", USAGE_ERROR)
+    return _complain(f"unknown command '{' '.join(words)}'{hint}\ncommands: {', '.join(COMMANDS)}", USAGE_ERROR)
 
 
 def _is_first_process() -> bool:
@@ -249,9 +251,16 @@ def _is_first_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def _is_disk_full(error: Exception) -> bool:
-    """Also true for libraries that turn ENOSPC into an error class of their own."""
-    return getattr(error, "errno", None) == errno.ENOSPC or os.strerror(errno.ENOSPC) in str(error)
+def _cause_outside(error: Exception) -> str | None:
+    """What to tell a user whose machine refused something; None when the fault may be the program's.
+
+    Recognises a full disk also where a library reports it by an error class of its own.
+    """
+    if getattr(error, "errno", None) == errno.ENOSPC or os.strerror(errno.ENOSPC) in str(error):
+        return f"the disk is full ({error}); free some space, then run the same command to continue"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"cannot use {error.filename}: {error.strerror}"
+    return None
 
 
 def _complain(message: str, code: int = 1) -> int:

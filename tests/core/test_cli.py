@@ -13,7 +13,7 @@ import dataclasses
 import errno
 from pathlib import Path
 
-from world4rl_core.errors import DataError
+from world4rl_core.errors import ConfigError, DataError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +27,10 @@ class Config:
     width: int = 8
     """Channels."""
 
+    def __post_init__(self):
+        if self.width == 13:
+            raise ConfigError("width must be even, got 13")
+
 
 PRESETS = {"cpu": Config(Path(), steps=1), "paper": Config(Path(), steps=1000, width=64)}
 
@@ -36,6 +40,8 @@ def run(config):
         raise DataError("datasets/expert: no episode; record some with `world4rl collect`")
     if config.steps == 1000000:
         raise KeyboardInterrupt
+    if config.width == 1:
+        config.out.mkdir()
     if config.width == 0:
         with Path("/dev/full").open("w") as file:
             file.write("checkpoint")
@@ -140,6 +146,16 @@ def test_an_interrupt_says_how_to_go_on(capsys):
 def test_a_full_disk_is_said_plainly(capsys):
     assert main(["train", "stub", "--out", "runs/a", "--width", "0"]) == 1
     assert "the disk is full" in capsys.readouterr().err
+
+
+def test_a_path_that_cannot_be_used_is_named(capsys):
+    assert main(["train", "stub", "--out", "/proc/version/run", "--width", "1"]) == 1
+    assert capsys.readouterr().err == "world4rl: cannot use /proc/version/run: Not a directory\n"
+
+
+def test_a_value_that_the_config_refuses_is_one_line(capsys):
+    assert main(["train", "stub", "--out", "runs/a", "--width", "13"]) == 1
+    assert capsys.readouterr().err == "world4rl: width must be even, got 13\n"
 
 
 def test_problems_found_are_printed_and_fail(capsys):
