@@ -58,7 +58,7 @@ def read_metadata_rows(path: Path) -> list[dict[str, Any]]:
     try:
         with pq.ParquetFile(path) as file:
             wanted = [name for name in file.schema_arrow.names if not name.startswith("stats/")]
-            return file.read(columns=wanted).to_pylist()
+            return file.read(columns=wanted, use_threads=False).to_pylist()
     except (OSError, pa.ArrowException) as error:
         raise DataError(
             f"{path}: damaged episode metadata ({error}); `world4rl data check` lists the damage"

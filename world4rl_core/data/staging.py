@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 from world4rl_core.data.layout import INFO, PARTIAL, QUARANTINE
 from world4rl_core.errors import DataError
@@ -21,7 +22,7 @@ REASON = "reason.txt"
 
 
 class Stage:
-    """Files of one commit, laid out under `.partial/<name>/` as they will lie under the root."""
+    """Files of one commit, side by side in `.partial/<name>/`, each named after its place under the root."""
 
     def __init__(self, root: Path, name: str) -> None:
         self.root = root
@@ -30,53 +31,50 @@ class Stage:
     @property
     def is_sealed(self) -> bool:
         """Whether everything the commit needs is on disk: the staged info.json is the last file written."""
-        return (self.folder / INFO).is_file()
+        return self._staged(INFO).is_file()
 
     def path(self, relative: Path) -> Path:
         """Where to write the file that will lie at `relative`."""
-        path = self.folder / relative
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path
+        if not self.folder.is_dir():
+            _make_folder(self.folder, self.root)
+        return self._staged(relative)
 
     def seal(self, info: dict[str, Any]) -> None:
         """Flush every staged file to disk, then add info.json: from here on the commit survives a crash."""
-        for path in self._files():
-            _fsync(path)
         unsealed = self.path(INFO.with_suffix(".unsealed"))
         unsealed.write_text(json.dumps(info, indent=4) + "\n")
-        _fsync(unsealed)
-        os.replace(unsealed, self.folder / INFO)
-        for folder in {path.parent for path in self._files()} | {self.folder, self.folder.parent, self.root}:
-            _fsync(folder)
+        for path in self.folder.iterdir():
+            _fsync(path)
+        os.replace(unsealed, self._staged(INFO))
+        _fsync(self.folder)
 
     def commit(self) -> None:
-        """Move the files of a sealed stage into place; may be repeated after a crash."""
-        moved: set[Path] = set()
-        for path in self._files():
-            relative = path.relative_to(self.folder)
-            if relative != INFO:
-                moved |= self._move(relative)
-        for folder in moved:
+        """Move the files of a sealed stage into place, info.json last; may be repeated after a crash."""
+        files = [Path(unquote(path.name)) for path in sorted(self.folder.iterdir())]
+        for folder in {self._move(relative) for relative in files if relative != INFO}:
             _fsync(folder)
-        for folder in self._move(INFO):
-            _fsync(folder)
+        _fsync(self._move(INFO))
         self.discard()
 
     def discard(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def size(self) -> int:
-        """Bytes staged so far."""
-        return sum(path.stat().st_size for path in self._files())
+    def _staged(self, relative: Path) -> Path:
+        return self.folder / quote(str(relative), safe="")
 
-    def _files(self) -> list[Path]:
-        return sorted(path for path in self.folder.rglob("*") if path.is_file())
-
-    def _move(self, relative: Path) -> set[Path]:
+    def _move(self, relative: Path) -> Path:
         target = self.root / relative
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(self.folder / relative, target)
-        return {target.parent, target.parent.parent}
+        if not target.parent.is_dir():
+            _make_folder(target.parent, self.root)
+        os.replace(self._staged(relative), target)
+        return target.parent
+
+
+def _make_folder(folder: Path, root: Path) -> None:
+    """Create `folder` below `root` so that its entry in every parent survives a crash."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for parent in folder.relative_to(root).parents:
+        _fsync(root / parent)
 
 
 def _fsync(path: Path) -> None:

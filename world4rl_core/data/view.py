@@ -23,8 +23,8 @@ GREY = (60, 60, 60)
 def view(root: Path, *, episode: int = 0, out: Path = Path("view")) -> list[Path]:
     """Write `<dataset>-<episode>.png` and `.mp4` into `out` and return their paths.
 
-    Cameras lie side by side, a green caption marks success. Raises DataError for an unknown episode or when `out` cannot
-    be written.
+    Cameras lie side by side, a green caption marks success. Raises DataError for an unknown episode, or when `out`
+    cannot be written.
     """
     reader = DatasetReader(root)
     shown = reader.episode(episode)
