@@ -37,7 +37,7 @@ def choose_backend(platform: str = sys.platform) -> str | None:
 def import_mujoco() -> ModuleType:
     """MuJoCo with a working off-screen GL backend.
 
-    Raises SimulatorError when MuJoCo is not installed or its GL library cannot be loaded; the message names the package.
+    Raises SimulatorError, naming the package, when MuJoCo is not installed or its GL library cannot be loaded.
     """
     backend = choose_backend()
     if backend is not None:

@@ -82,9 +82,10 @@ class MetaWorldConfig:
 class MetaWorldEnv(gymnasium.Env[Observation, np.ndarray]):
     """A Meta-World task. Observations: `image` uint8 (size, size, 3) and `state` float32 (4,) in [-1, 1].
 
-    The state is proprioception only: hand x, y, z over the hand's range and the gripper's opening. The reward is 1.0 when
-    any Meta-World step inside the control step succeeded, which also terminates; a caller may step on. The same seed gives
-    the same initial state and picture. One environment per process (it holds a GL context); `close` it.
+    The state is proprioception only: hand x, y, z over the hand's range and the gripper's opening. The reward is 1.0
+    when any Meta-World step inside the control step succeeded, which also terminates; a caller may step on up to the
+    horizon, which truncates. The same seed gives the same initial state and picture. One environment per process (it
+    holds a GL context); `close` it.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": METAWORLD_HZ // 5}
@@ -104,7 +105,7 @@ class MetaWorldEnv(gymnasium.Env[Observation, np.ndarray]):
         )
         self.render_mode = "rgb_array"
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (ACTION_DIM,), np.float32)
-        self.observation_space = gymnasium.spaces.Dict(
+        self.observation_space: Any = gymnasium.spaces.Dict(
             image=gymnasium.spaces.Box(0, 255, (config.size, config.size, 3), np.uint8),
             state=gymnasium.spaces.Box(-1.0, 1.0, (STATE_DIM,), np.float32),
         )
@@ -139,7 +140,7 @@ class MetaWorldEnv(gymnasium.Env[Observation, np.ndarray]):
                 self._readings, _, _, _, outcome = self._sim.step(applied)
                 success = success or bool(outcome["success"])
         self._steps += 1
-        truncated = not success and self._steps >= self._settings.horizon
+        truncated = self._steps >= self._settings.horizon
         return self._observe(), float(success), success, truncated, {"success": success}
 
     def expert_action(self) -> Float[np.ndarray, " action"]:
@@ -162,8 +163,8 @@ class MetaWorldEnv(gymnasium.Env[Observation, np.ndarray]):
     def _randomise(self, seed: int) -> np.ndarray:
         """Resets Meta-World to the state that `seed` names and returns its full readings.
 
-        The first pass draws positions: unfrozen, because some tasks reject draws and would loop for ever on a frozen one.
-        The second resets with the accepted draw frozen, so that nothing is read from the previous episode's scene.
+        The first pass draws positions, unfrozen: some tasks reject draws and would loop for ever on a frozen one. The
+        second resets with the accepted draw frozen, so that nothing is read from the previous episode's scene.
         """
         sim = self._sim
         sim.seed(seed)

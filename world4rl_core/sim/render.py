@@ -17,7 +17,7 @@ TURNED_CAMERAS = frozenset({"corner", "corner2"})
 class CropRenderer:
     """Draws only the cropped part of a camera's picture, `supersample` times too large, and averages it down.
 
-    `crop` is (top, bottom, left, right) as fractions of the camera's whole square picture, upright. It is applied to the
+    `crop` is (top, bottom, left, right) as fractions of the camera's whole square picture, upright. It narrows the
     camera's frustum, so nothing outside it is drawn. Holds a GL context: one per process, `close` it when done.
 
     Raises ConfigError for an unknown camera and SimulatorError when no GL context can be made.
@@ -70,7 +70,7 @@ class CropRenderer:
 
 def area_downsample(
     picture: UInt8[np.ndarray, "tall wide 3"], factor: int
-) -> UInt8[np.ndarray, "tall/factor wide/factor 3"]:
+) -> UInt8[np.ndarray, "tall//{factor} wide//{factor} 3"]:
     """Mean of each `factor` x `factor` block, rounded."""
     if factor == 1:
         return np.ascontiguousarray(picture)
