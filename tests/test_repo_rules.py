@@ -9,6 +9,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from world4rl_core import cli
+from world4rl_core.commands import COMMANDS
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("world4rl_core", "tests", "benchmarks", "scripts", "docs", "constraints", "results", ".ci")
@@ -36,7 +37,7 @@ def shell_lines(path: Path) -> list[str]:
 
 def commands_to_parse() -> list[str]:
     documented = [line for path in MARKDOWN for line in shell_lines(path) if line.startswith("world4rl ")]
-    examples = [f"world4rl {name} {command.example}" for name, command in cli.COMMANDS.items()]
+    examples = [f"world4rl {name} {command.example}" for name, command in COMMANDS.items()]
     return list(dict.fromkeys(documented + examples))
 
 
@@ -61,7 +62,7 @@ def test_links_lead_to_files_of_the_repository(path):
 def test_documented_commands_parse(line):
     arguments = shlex.split(line)[1:]
     name = cli.find_command(arguments)
-    assert name is not None, f"no such command; known: {', '.join(cli.COMMANDS)}"
+    assert name is not None, f"no such command; known: {', '.join(COMMANDS)}"
     assert callable(cli.parse(name, arguments[len(name.split()) :]))
 
 
@@ -73,7 +74,7 @@ def test_documented_make_targets_exist(path):
 
 def test_every_command_is_in_the_readme():
     readme = (ROOT / "README.md").read_text()
-    groups = {name.split()[0] for name in cli.COMMANDS}
+    groups = {name.split()[0] for name in COMMANDS}
     assert [group for group in groups if f"`world4rl {group}" not in readme] == []
 
 

@@ -1,4 +1,4 @@
-"""The command `world4rl`: one table of commands, and what every command has in common.
+"""The command `world4rl`: what every command of the table in commands.py has in common.
 
 A command's module is imported only when that command runs: `world4rl --help` waits for neither torch nor a simulator.
 """
@@ -9,102 +9,20 @@ import difflib
 import errno
 import functools
 import importlib
+import inspect
 import logging
 import os
 import sys
+import typing
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from world4rl_core import __version__
+from world4rl_core.commands import COMMANDS, Command
 from world4rl_core.errors import ConfigError, World4RLError
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
-
-
-@dataclasses.dataclass(frozen=True)
-class Command:
-    """One line of `world4rl --help`.
-
-    `run` and `config` are 'module:attribute'. `config` names the frozen dataclass whose fields are the options; without
-    one, the parameters of `run` are. A module with a dict `PRESETS` of configs beside `config` gains `--preset NAME`.
-    """
-
-    help: str
-    example: str
-    run: str
-    config: str | None = None
-    finds_problems: bool = False  # its answer is a list of problems: any means exit 1
-
-
-def _loop(help: str, example: str, module: str) -> Command:
-    """A step of the loop: `Config` and `run` of one module."""
-    return Command(help, example, run=f"{module}:run", config=f"{module}:Config")
-
-
-COMMANDS: dict[str, Command] = {
-    "collect metaworld": _loop(
-        "Record expert, policy or random episodes in Meta-World.",
-        "--task faucet-open-v3 --source expert --episodes 3 --out datasets/expert",
-        "world4rl_core.train.collect",
-    ),
-    "train bc": _loop(
-        "Clone a Gaussian policy from demonstrations.",
-        "--data datasets/expert --out runs/bc",
-        "world4rl_core.train.bc",
-    ),
-    "train world-model": _loop(
-        "Train the diffusion world model.",
-        "--preset cpu --data datasets/expert datasets/policy datasets/random --out runs/world-model",
-        "world4rl_core.train.world_model",
-    ),
-    "train reward": _loop(
-        "Train the success classifier on real and imagined frames.",
-        "--data datasets/expert datasets/policy --world-model runs/world-model --out runs/reward",
-        "world4rl_core.train.reward",
-    ),
-    "trust": _loop(
-        "Judge whether the world model may be refined in: go or no-go, with the evidence.",
-        "--data datasets/policy --world-model runs/world-model --reward runs/reward --out runs/trust",
-        "world4rl_core.evaluation.trust",
-    ),
-    "refine": _loop(
-        "Improve a policy by PPO inside the frozen world model.",
-        "--policy runs/bc --world-model runs/world-model --reward runs/reward --out runs/refined",
-        "world4rl_core.train.refine",
-    ),
-    "evaluate metaworld": _loop(
-        "Compare policies in the real simulator from the same initial states.",
-        "--policy runs/bc --policy runs/refined --episodes 200 --out runs/evaluation",
-        "world4rl_core.evaluation.real",
-    ),
-    "export": _loop(
-        "Write a policy as ONNX and check that it answers as the original does.",
-        "--policy runs/refined --out runs/policy.onnx",
-        "world4rl_core.export.onnx",
-    ),
-    "demo": _loop(
-        "Run the whole loop on one Meta-World task and write a report.",
-        "--task faucet-open-v3 --seed 0 --out runs/demo",
-        "world4rl_core.train.demo",
-    ),
-    "data info": Command(
-        "Say what a dataset holds.",
-        "datasets/expert",
-        run="world4rl_core.data.info:info",
-    ),
-    "data check": Command(
-        "Look for faults in a dataset; exit 1 when there are any.",
-        "datasets/expert",
-        run="world4rl_core.data.check:check",
-        finds_problems=True,
-    ),
-    "data view": Command(
-        "Draw an episode as a film strip.",
-        "datasets/expert --episode 0 --out runs/view",
-        run="world4rl_core.data.view:view",
-    ),
-}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -156,18 +74,51 @@ def parse(name: str, options: Sequence[str]) -> Callable[[], Any]:
 
     command = COMMANDS[name]
     run = _load(command.run)
-    description = f"{command.help}\n\nexample: world4rl {name} {command.example}"
-    read = functools.partial(tyro.cli, prog=f"world4rl {name}", console_outputs=_is_first_process())
     options = merge_repeats(options)
+    settings: dict[str, Any] = {
+        "prog": f"world4rl {name}",
+        "description": f"{command.help}\n\nexample: world4rl {name} {command.example}",
+        "console_outputs": _is_first_process(),
+    }
     if command.config is None:
         wanted = functools.wraps(run)(functools.partial(functools.partial, run))
-        return read(wanted, args=options, description=description, config=(tyro.conf.PositionalRequiredArgs,))
+        return _read(wanted, options, config=(tyro.conf.PositionalRequiredArgs,), **settings)
     presets: dict[str, Any] = getattr(importlib.import_module(command.config.split(":")[0]), "PRESETS", {})
     if presets:
-        description += f"\n\n--preset {'|'.join(presets)} sets the defaults below; options override it"
+        settings["description"] += f"\n\n--preset {'|'.join(presets)} sets the defaults below; options override it"
         options, preset = _take_preset(options, presets)
-        read = functools.partial(read, default=preset) if preset is not None else read
-    return functools.partial(run, read(_load(command.config), args=options, description=description))
+        settings |= {"default": preset} if preset is not None else {}
+    return functools.partial(run, _read(_load(command.config), options, **settings))
+
+
+def _read(wanted: Callable[..., Any], options: list[str], **settings: Any) -> Any:
+    """What tyro makes of the options; where one is unknown, it names its neighbours and we name them all."""
+    import tyro
+
+    try:
+        return tyro.cli(wanted, args=options, **settings)
+    except SystemExit as stop:
+        known = option_names(wanted)
+        given = {word.replace("_", "-") for word in options if word.startswith("--")}
+        given = {word.replace("--no-", "--").replace(".no-", ".") for word in given}
+        if stop.code and given - set(known) and settings["console_outputs"]:
+            _complain(f"the options of `{settings['prog']}` are: {', '.join(known)}")
+        raise
+
+
+def option_names(wanted: Any, prefix: str = "--") -> list[str]:
+    """The options of a function or a config class; those of a nested config as `--outer.inner`."""
+    if not dataclasses.is_dataclass(wanted):
+        parameters = inspect.signature(wanted).parameters.values()
+        names = [one.name for one in parameters if one.default is not one.empty]
+        return [prefix + name.replace("_", "-") for name in names]
+    types = typing.get_type_hints(wanted)
+    names = []
+    for field in dataclasses.fields(wanted):
+        name = prefix + field.name.replace("_", "-")
+        nested = dataclasses.is_dataclass(types[field.name])
+        names += option_names(types[field.name], f"{name}.") if nested else [name]
+    return names
 
 
 def _load(target: str) -> Any:

@@ -6,7 +6,8 @@ import sys
 import pytest
 
 from world4rl_core import cli
-from world4rl_core.cli import Command, main, merge_repeats
+from world4rl_core.cli import main, merge_repeats
+from world4rl_core.commands import COMMANDS, Command
 
 STUB = '''
 import dataclasses
@@ -14,6 +15,12 @@ import errno
 from pathlib import Path
 
 from world4rl_core.errors import ConfigError, DataError
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    layers: int = 2
+    use_bias: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +33,7 @@ class Config:
     """Optimiser steps."""
     width: int = 8
     """Channels."""
+    model: Model = Model()
 
     def __post_init__(self):
         if self.width == 13:
@@ -63,10 +71,10 @@ def stub_commands(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     module = "stub_of_a_command"
     monkeypatch.setitem(
-        cli.COMMANDS, "train stub", Command("Train.", "--steps 3", run=f"{module}:run", config=f"{module}:Config")
+        COMMANDS, "train stub", Command("Train.", "--steps 3", run=f"{module}:run", config=f"{module}:Config")
     )
     monkeypatch.setitem(
-        cli.COMMANDS, "data stub", Command("Check.", "datasets/a", run=f"{module}:check", finds_problems=True)
+        COMMANDS, "data stub", Command("Check.", "datasets/a", run=f"{module}:check", finds_problems=True)
     )
     yield
     sys.modules.pop(module, None)
@@ -93,6 +101,27 @@ def test_a_preset_leaves_required_options_required(capsys):
 def test_an_unknown_preset_names_the_known_ones(capsys):
     assert main(["train", "stub", "--out", "runs/a", "--preset", "gpu"]) == 1
     assert "unknown preset 'gpu'; known presets: cpu, paper" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [["--zzz", "3"], ["--stpes=3"], ["--model.widht", "3"]])
+def test_an_unknown_option_names_the_known_ones(options, capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "stub", "--out", "runs/a", *options])
+    assert "are: --out, --data, --steps, --width, --model.layers, --model.use-bias" in capsys.readouterr().err
+
+
+def test_an_unknown_option_of_a_function_names_the_known_ones(capsys):
+    with pytest.raises(SystemExit):
+        main(["data", "stub", "somewhere", "--zzz"])
+    assert "the options of `world4rl data stub` are: --strict" in capsys.readouterr().err
+
+
+def test_a_wrong_value_does_not_list_every_option(capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "stub", "--out", "runs/a", "--model.no-use-bias", "--steps", "many"])
+    err = capsys.readouterr().err
+    assert "--steps" in err
+    assert "--width" not in err
 
 
 def test_an_unknown_option_names_the_nearest_one(capsys):

@@ -1,0 +1,88 @@
+"""The commands of `world4rl`, in the order of the loop: a table of names, so that reading it imports nothing heavy."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Command:
+    """One line of `world4rl --help`.
+
+    `run` and `config` are 'module:attribute'. `config` names the frozen dataclass whose fields are the options; without
+    one, the parameters of `run` are. A module with a dict `PRESETS` of configs beside `config` gains `--preset NAME`.
+    """
+
+    help: str
+    example: str
+    run: str
+    config: str | None = None
+    finds_problems: bool = False  # its answer is a list of problems: any means exit 1
+
+
+def _loop(help: str, example: str, module: str) -> Command:
+    """A step of the loop: `Config` and `run` of one module."""
+    return Command(help, example, run=f"{module}:run", config=f"{module}:Config")
+
+
+COMMANDS: dict[str, Command] = {
+    "collect metaworld": _loop(
+        "Record expert, policy or random episodes in Meta-World.",
+        "--task faucet-open-v3 --source expert --episodes 3 --out datasets/expert",
+        "world4rl_core.train.collect",
+    ),
+    "train bc": _loop(
+        "Clone a Gaussian policy from demonstrations.",
+        "--data datasets/expert --out runs/bc",
+        "world4rl_core.train.bc",
+    ),
+    "train world-model": _loop(
+        "Train the diffusion world model.",
+        "--preset cpu --data datasets/expert datasets/policy datasets/random --out runs/world-model",
+        "world4rl_core.train.world_model",
+    ),
+    "train reward": _loop(
+        "Train the success classifier on real and imagined frames.",
+        "--data datasets/expert datasets/policy --world-model runs/world-model --out runs/reward",
+        "world4rl_core.train.reward",
+    ),
+    "trust": _loop(
+        "Judge whether the world model may be refined in: go or no-go, with the evidence.",
+        "--data datasets/policy --world-model runs/world-model --reward runs/reward --out runs/trust",
+        "world4rl_core.evaluation.trust",
+    ),
+    "refine": _loop(
+        "Improve a policy by PPO inside the frozen world model.",
+        "--policy runs/bc --world-model runs/world-model --reward runs/reward --out runs/refined",
+        "world4rl_core.train.refine",
+    ),
+    "evaluate metaworld": _loop(
+        "Compare policies in the real simulator from the same initial states.",
+        "--policy runs/bc --policy runs/refined --episodes 200 --out runs/evaluation",
+        "world4rl_core.evaluation.real",
+    ),
+    "export": _loop(
+        "Write a policy as ONNX and check that it answers as the original does.",
+        "--policy runs/refined --out runs/policy.onnx",
+        "world4rl_core.export.onnx",
+    ),
+    "demo": _loop(
+        "Run the whole loop on one Meta-World task and write a report.",
+        "--task faucet-open-v3 --seed 0 --out runs/demo",
+        "world4rl_core.train.demo",
+    ),
+    "data info": Command(
+        "Say what a dataset holds.",
+        "datasets/expert",
+        run="world4rl_core.data.info:info",
+    ),
+    "data check": Command(
+        "Look for faults in a dataset; exit 1 when there are any.",
+        "datasets/expert",
+        run="world4rl_core.data.check:check",
+        finds_problems=True,
+    ),
+    "data view": Command(
+        "Draw an episode as a film strip.",
+        "datasets/expert --episode 0 --out runs/view",
+        run="world4rl_core.data.view:view",
+    ),
+}
