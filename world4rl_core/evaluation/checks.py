@@ -1,11 +1,12 @@
 """The go / no-go rule: explicit limits, one check a limit, and a sentence for each that fails."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from world4rl_core.errors import ConfigError
-from world4rl_core.evaluation.outcomes import Confusion
+from world4rl_core.evaluation.outcomes import CheckpointRates, Confusion
 from world4rl_core.evaluation.statistics import Interval
 
 
@@ -116,6 +117,27 @@ def dynamics_checks(*, still: Interval, action_effect: Interval, uncertainty: In
             reason="uncertainty does not tell where the world model is wrong: do not rely on an uncertainty penalty",
             gate=False,
         ),
+    ]
+
+
+def order_checks(rates: Sequence[CheckpointRates]) -> list[Check]:
+    """Do imagined and real success put the policies in the same order? Nothing to check below two policies."""
+    pairs = list(itertools.combinations(rates, 2))
+    if not pairs:
+        return []
+    same = sum(
+        (one.imagined.estimate - two.imagined.estimate) * (one.real.estimate - two.real.estimate) > 0
+        for one, two in pairs
+    )
+    return [
+        Check(
+            name="imagined success orders the policies as reality does",
+            measured=f"{same} of {len(pairs)} pairs",
+            wanted="more than half",
+            passed=2 * same > len(pairs),
+            reason=f"imagination orders only {same} of {len(pairs)} pairs of policies as reality does",
+            gate=False,
+        )
     ]
 
 

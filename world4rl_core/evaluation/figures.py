@@ -2,15 +2,16 @@
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from world4rl_core.evaluation.open_loop import HorizonError
+from world4rl_core.evaluation.outcomes import CheckpointRates
 from world4rl_core.evaluation.statistics import Interval
 
 COLORS = ("#2563a8", "#d1662a", "#3f8f5b", "#8a5ab0", "#b23a48", "#6b7280")
@@ -25,15 +26,6 @@ STYLE: dict[Any, Any] = {
     "legend.frameon": False,
     "figure.facecolor": "white",
 }
-
-
-@dataclass(frozen=True)
-class CheckpointRates:
-    """Success of one policy, imagined and real."""
-
-    policy: str
-    imagined: Interval
-    real: Interval
 
 
 def open_loop(errors: Sequence[HorizonError]) -> bytes:
@@ -59,10 +51,9 @@ def peak_probability(real: Sequence[bool], peaks: Sequence[float], *, threshold:
     """Highest imagined success probability of each episode, by its real outcome."""
     with rc_context(STYLE):
         figure, (axes,) = _panels(1, width=4.4, height=2.9)
-        bins = np.linspace(0, 1, 21)
         for outcome, name, color in ((False, "really a failure", COLORS[1]), (True, "really a success", COLORS[0])):
             chosen = [peak for peak, happened in zip(peaks, real, strict=True) if happened is outcome]
-            axes.hist(chosen, bins=bins, color=color, alpha=0.65, label=f"{name} ({len(chosen)})")
+            axes.hist(chosen, bins=20, range=(0, 1), color=color, alpha=0.65, label=f"{name} ({len(chosen)})")
         axes.axvline(threshold, color="black", lw=1, ls="--", label=f"threshold {threshold:.2f}")
         axes.set(xlabel="highest imagined success probability", ylabel="episodes", xlim=(0, 1))
         axes.set_ylim(top=1.45 * axes.get_ylim()[1])  # room for the legend
@@ -74,7 +65,8 @@ def shuffled_actions(own: Sequence[float], shuffled: Sequence[float]) -> bytes:
     """Error of each episode with its own actions against another episode's actions, on logarithmic axes."""
     with rc_context(STYLE):
         figure, (axes,) = _panels(1, width=3.6, height=3.4)
-        axes.loglog(own, shuffled, "o", ms=4, alpha=0.7, color=COLORS[0])
+        axes.plot(own, shuffled, "o", ms=4, alpha=0.7, color=COLORS[0])
+        _scale(axes, [*own, *shuffled], [*own, *shuffled])
         limits = min(*own, *shuffled) * 0.8, max(*own, *shuffled) * 1.25
         axes.plot(limits, limits, color="black", lw=1, ls="--", label="actions ignored")
         axes.set(xlim=limits, ylim=limits, xlabel="squared error, own actions", ylabel="squared error, other actions")
@@ -86,7 +78,8 @@ def uncertainty(spread: Sequence[float], error: Sequence[float]) -> bytes:
     """Spread over repeated denoising against the true error, one point a step."""
     with rc_context(STYLE):
         figure, (axes,) = _panels(1, width=3.8, height=3.2)
-        axes.loglog(spread, error, "o", ms=3.5, alpha=0.6, color=COLORS[3])
+        axes.plot(spread, error, "o", ms=3.5, alpha=0.6, color=COLORS[3])
+        _scale(axes, spread, error)
         axes.set(xlabel="deviation over repeated denoising", ylabel="error of their mean (RMSE)")
         return _png(figure)
 
@@ -148,6 +141,21 @@ def _panels(count: int, *, width: float, height: float) -> tuple[Figure, list[Ax
     for axes in grid[count:]:
         axes.set_visible(False)
     return figure, list(grid[:count])
+
+
+def _scale(axes: Axes, horizontal: Sequence[float], vertical: Sequence[float]) -> None:
+    """Logarithmic where values span a factor of ten and more; a handful of plain numbers as ticks."""
+    for axis, values, set_scale in (
+        (axes.xaxis, horizontal, axes.set_xscale),
+        (axes.yaxis, vertical, axes.set_yscale),
+    ):
+        if min(values) > 0 and max(values) >= 10 * min(values):
+            set_scale("log")
+            axis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+        else:
+            axis.set_major_locator(MaxNLocator(4))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
+        axis.set_minor_formatter(NullFormatter())
 
 
 def _bars(intervals: Sequence[Interval]) -> np.ndarray:

@@ -17,7 +17,8 @@ from world4rl_core.evaluation.video import Film
 class ReplayedEpisode:
     """A recorded episode and the world model's account of it, given its first frame and all its actions.
 
-    real, imagined: frames 0..N, frame 0 the same in both; really_succeeded, imagined_success: the episode's outcomes.
+    real, imagined: frames 0..N, frame 0 the same in both; really_succeeded, imagined_success: the episode's outcomes;
+    peak_probability: highest success probability of an imagined frame.
     """
 
     episode: int
@@ -26,6 +27,7 @@ class ReplayedEpisode:
     imagined: Film
     really_succeeded: bool
     imagined_success: bool
+    peak_probability: float
 
     def __post_init__(self) -> None:
         if self.real.shape != self.imagined.shape:

@@ -1,7 +1,9 @@
 """Does the imagined outcome of an episode agree with the real one? Episode by episode, not only on average."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -74,10 +76,35 @@ class Confusion:
     def real_rate(self) -> Interval:
         return wilson(self.successes, self.episodes)
 
-    def to_json(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, Any]:
+        """Counts and derived rates, for JSON."""
         rates = ("agreement", "false_success_rate", "false_failure_rate", "imagined_rate", "real_rate")
-        derived = {name: getattr(self, name).to_json() for name in rates}
-        return asdict(self) | derived | {"balanced_agreement": self.balanced_agreement}
+        derived = {name: getattr(self, name) for name in (*rates, "balanced_agreement")}
+        return asdict(self) | derived
+
+
+@dataclass(frozen=True)
+class CheckpointRates:
+    """Success of one policy, imagined and real."""
+
+    policy: str
+    imagined: Interval
+    real: Interval
+
+
+def read_checkpoints(path: Path) -> list[CheckpointRates]:
+    """Read `[{"policy": name, "imagined": [successes, episodes], "real": [successes, episodes]}, ...]`.
+
+    Raises DataError when the file is missing or of another form.
+    """
+    wanted = '[{"policy": "cloned", "imagined": [38, 100], "real": [61, 180]}, ...]'
+    try:
+        rows = json.loads(path.read_text())
+        return [CheckpointRates(row["policy"], wilson(*row["imagined"]), wilson(*row["real"])) for row in rows]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{path}: cannot read checkpoints ({type(error).__name__}: {error}); wanted {wanted}"
+        ) from error
 
 
 def confusion_by_source(sources: Sequence[str], real: ArrayLike, imagined: ArrayLike) -> dict[str, Confusion]:

@@ -54,7 +54,7 @@ def drifting(*, steps: int = 12, drift: float = 3.0, source: str = "policy", see
     real = rng.integers(60, 180, size=(steps + 1, 16, 16, 3)).astype(np.uint8)
     shift = drift * np.arange(steps + 1).reshape(-1, 1, 1, 1)
     imagined = (real + shift).astype(np.uint8)
-    return ReplayedEpisode(seed, source, real, imagined, really_succeeded=True, imagined_success=False)
+    return ReplayedEpisode(seed, source, real, imagined, True, False, 0.3)
 
 
 def test_errors_grow_with_the_horizon_and_match_their_closed_form() -> None:
@@ -84,4 +84,4 @@ def test_squared_error_averages_the_first_steps() -> None:
 def test_replays_of_another_length_are_refused() -> None:
     film = np.zeros((4, 16, 16, 3), dtype=np.uint8)
     with pytest.raises(DataError, match="episode 7: real frames"):
-        ReplayedEpisode(7, "policy", film, film[:3], really_succeeded=True, imagined_success=True)
+        ReplayedEpisode(7, "policy", film, film[:3], True, True, 0.9)
