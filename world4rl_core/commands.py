@@ -41,17 +41,17 @@ COMMANDS: dict[str, Command] = {
     ),
     "train reward": _loop(
         "Train the success classifier on real and imagined frames.",
-        "--data datasets/expert datasets/policy --world-model runs/world-model --out runs/reward",
+        "--data datasets/expert datasets/policy datasets/random --world-model runs/world-model --out runs/reward",
         "world4rl_core.train.reward",
     ),
     "trust": _loop(
         "Judge whether the world model may be refined in: go or no-go, with the evidence.",
-        "--data datasets/policy --world-model runs/world-model --reward runs/reward --out runs/trust",
+        "--world-model runs/world-model --reward runs/reward --out runs/trust",
         "world4rl_core.evaluation.trust",
     ),
     "refine": _loop(
         "Improve a policy by PPO inside the frozen world model.",
-        "--policy runs/bc --world-model runs/world-model --reward runs/reward --out runs/refined",
+        "--policy runs/bc --world-model runs/world-model --reward runs/reward --data datasets/policy --out runs/refined",
         "world4rl_core.train.refine",
     ),
     "evaluate metaworld": _loop(
