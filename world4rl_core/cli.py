@@ -55,7 +55,8 @@ def _dispatch(arguments: list[str]) -> int:
     name = find_command(arguments)
     if name is None:
         return _group_or_unknown(arguments)
-    logging.basicConfig(level=logging.INFO if _is_first_process() else logging.WARNING, format="%(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("world4rl_core").setLevel(logging.INFO if _is_first_process() else logging.WARNING)
     return _print_answer(parse(name, arguments[len(name.split()) :])(), COMMANDS[name])
 
 
