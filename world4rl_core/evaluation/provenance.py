@@ -28,7 +28,8 @@ class Provenance:
 
 def provenance(now: datetime) -> Provenance:
     """Describe this process; `now` becomes the date, in ISO 8601 with its offset."""
-    program = "world4rl" if Path(sys.argv[0]).name in ("world4rl", "__main__.py") else Path(sys.argv[0]).name
+    called = Path(sys.argv[0])
+    program = "python -m world4rl_core" if called.parent.name == "world4rl_core" else called.name
     versions = {"world4rl-core": __version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -36,9 +37,9 @@ def provenance(now: datetime) -> Provenance:
         except metadata.PackageNotFoundError:  # the simulator is an optional dependency
             continue
     return Provenance(
-        command=shlex.join([program, *sys.argv[1:]]),
+        command=" ".join([program, *map(shlex.quote, sys.argv[1:])]),
         date=now.isoformat(timespec="seconds"),
-        machine=f"{_processor()}, {len(os.sched_getaffinity(0))} cores, {_accelerator()}, {platform.system()}",
+        machine=f"{_processor()}, {_cores()} cores, {_accelerator()}, {platform.system()}",
         versions=versions,
     )
 
@@ -50,6 +51,11 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()
+
+
+def _cores() -> int:
+    """Those this process may use, where the system tells."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _accelerator() -> str:

@@ -67,8 +67,11 @@ def side_by_side(films: Mapping[str, Film]) -> Film:
         film = np.concatenate((film, np.repeat(film[-1:], longest - len(film), axis=0)))
         parts.append(np.concatenate((_banner(name, width=film.shape[2], frames=longest), film), axis=1))
     tallest = max(part.shape[1] for part in parts)
-    padded = [np.pad(part, ((0, 0), (0, tallest - part.shape[1]), (0, GAP), (0, 0))) for part in parts]
-    return np.concatenate(padded, axis=2)
+    spaced: list[np.ndarray] = []
+    for part in parts:
+        spaced += [np.full((longest, tallest, GAP, 3), 255, np.uint8)] if spaced else []
+        spaced.append(np.pad(part, ((0, 0), (0, tallest - part.shape[1]), (0, 0), (0, 0))))
+    return np.concatenate(spaced, axis=2)
 
 
 def enlarge(film: Film) -> Film:
