@@ -16,7 +16,7 @@ import numpy as np
 from world4rl_core.data.frames import FrameBuilder, check_roots, view_size
 from world4rl_core.data.layout import CACHE
 from world4rl_core.data.reader import Bounds, DatasetReader
-from world4rl_core.data.staging import full_disk_as_data_error
+from world4rl_core.data.staging import write_errors_named
 from world4rl_core.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -124,7 +124,7 @@ def _write(builder: FrameBuilder, readers: list[DatasetReader], *, key: str, bou
     needed = sum(int(reader.lengths.sum()) for reader in readers) * height * width * len(builder.cameras) * 3
     shutil.rmtree(builder.folder, ignore_errors=True)
     try:
-        with full_disk_as_data_error(builder.folder.parent, needed_bytes=needed, kept="the dataset is untouched"):
+        with write_errors_named(builder.folder.parent, needed_bytes=needed, kept="the dataset is untouched"):
             builder.folder.mkdir()
             meta = builder.write(readers)
             meta |= {"schema": SCHEMA, "hash": key, "fps": readers[0].fps, "cameras": builder.cameras}

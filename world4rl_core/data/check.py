@@ -109,6 +109,8 @@ def _episode(reader: DatasetReader, index: int, columns: dict[str, np.ndarray]) 
     tasks = columns.get("task_index", np.zeros((1, 1)))
     if tasks.min() < 0 or tasks.max() >= max(1, len(reader.tasks)):
         yield Problem(where, f"task_index reaches {tasks.max():g}, {TASKS} has {len(reader.tasks)} tasks")
+    if "action.requested" in columns and columns["action"][-1].any():
+        yield Problem(where, "action of the last row is not zero, though no frame follows it")
     for key, values in columns.items():
         bad = ~np.isfinite(values)
         if bad.any():

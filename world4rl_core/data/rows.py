@@ -47,9 +47,8 @@ class RowFiles:
         if self._loaded is None or self._loaded[0] != key:
             self._loaded = None
             try:
-                table = self._file(path).read_row_groups(
-                    groups, columns=list(dict.fromkeys([*columns, "episode_index"]))
-                )
+                wanted = list(dict.fromkeys([*columns, "episode_index"]))
+                table = self._file(path).read_row_groups(groups, columns=wanted, use_threads=False)
             except (OSError, pa.ArrowException) as error:
                 raise DataError(f"{path}: damaged data file ({error}); restore it from a copy") from error
             self._loaded = key, table

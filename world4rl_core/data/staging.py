@@ -94,6 +94,8 @@ def complete_or_quarantine(root: Path) -> list[str]:
         if stage.is_sealed:
             stage.commit()
             lines.append(f"{folder.name}: was complete, is now counted")
+        elif not any(folder.iterdir()):
+            stage.discard()
         else:
             reason = "the recorder stopped while it was writing this"
             lines.append(quarantine(root, folder.name, [Path(PARTIAL) / folder.name], reason=reason))
@@ -117,14 +119,15 @@ def quarantine(root: Path, name: str, paths: list[Path], *, reason: str) -> str:
 
 
 @contextlib.contextmanager
-def full_disk_as_data_error(folder: Path, *, needed_bytes: int, kept: str) -> Iterator[None]:
-    """Turn a full disk into a DataError that names the folder, the bytes needed and what is safe."""
+def write_errors_named(folder: Path, *, needed_bytes: int, kept: str) -> Iterator[None]:
+    """Turn a full disk, or a refusing one, into a DataError naming the folder, the bytes needed and what is safe."""
     try:
         yield
     except OSError as error:
         if error.errno not in NO_SPACE:
-            raise
-        free_mib = shutil.disk_usage(folder).free / 2**20
+            raise DataError(f"{folder}: cannot write ({error}); {kept}; check the path and its rights") from error
+        existing = next(path for path in (folder, *folder.resolve().parents) if path.exists())
+        free_mib = shutil.disk_usage(existing).free / 2**20
         raise DataError(
             f"{folder}: no space for about {needed_bytes} bytes ({needed_bytes / 2**20:.1f} MiB), "
             f"{free_mib:.1f} MiB are free ({error.strerror}); {kept}; free some space or use another folder"

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -27,13 +27,14 @@ from world4rl_core.data.layout import (
     video_keys,
 )
 from world4rl_core.data.records import read_tasks
-from world4rl_core.data.staging import Stage, full_disk_as_data_error, lock
+from world4rl_core.data.staging import Stage, lock, write_errors_named
 from world4rl_core.data.stats import Stats, merge_all, to_json
 from world4rl_core.data.tables import columns_of, data_table, episode_row, episode_stats, episode_table, tasks_table
 from world4rl_core.data.video import encode_video
 from world4rl_core.errors import DataError
 
 logger = logging.getLogger(__name__)
+SMALLEST_WRITE_BYTES = 16384
 
 
 class DatasetWriter:
@@ -56,10 +57,10 @@ class DatasetWriter:
             raise DataError(f"fps must be a whole number of at least 1, got {fps}")
         if (root / INFO).exists():
             raise DataError(f"{root}: already holds a dataset; resume it with DatasetWriter.open or use another folder")
-        if root.exists() and (not root.is_dir() or any(path.name != PARTIAL for path in root.iterdir())):
+        if root.is_file() or any(path.is_file() and PARTIAL not in path.parts for path in root.rglob("*")):
             raise DataError(f"{root}: exists and is not an empty folder; use another folder")
         info = empty_info(int(fps), robot_type)
-        with _os_errors(root), full_disk_as_data_error(root.parent, needed_bytes=4096, kept="nothing was written"):
+        with write_errors_named(root, needed_bytes=SMALLEST_WRITE_BYTES, kept="no episode was recorded"):
             root.mkdir(parents=True, exist_ok=True)
             shutil.rmtree(root / PARTIAL, ignore_errors=True)
             held = lock(root)
@@ -76,11 +77,12 @@ class DatasetWriter:
             read_info(root)  # says what is wrong
         held = lock(root)
         try:
-            for line in recovery.repair(root):
+            with write_errors_named(root, needed_bytes=SMALLEST_WRITE_BYTES, kept="the counted episodes are intact"):
+                lines = recovery.repair(root)
+            for line in lines:
                 logger.warning("%s: %s", root, line)
             info = read_info(root)
-            tasks = read_tasks(root)
-            return cls(root, info, tasks=tasks, stats=recovery.read_stats(root, info), held=held)
+            return cls(root, info, tasks=read_tasks(root), stats=recovery.read_stats(root, info), held=held)
         except BaseException:
             os.close(held)
             raise
@@ -106,32 +108,39 @@ class DatasetWriter:
             raise DataError(f"{self.root}: the writer is closed; resume with DatasetWriter.open")
         features = features_of(episode, self.fps)
         self._check_features(features)
-        index, first_row = self.num_episodes, self.num_frames
+        index = self.num_episodes
         needed = sum(frames.nbytes for frames in episode.images.values())
-        kept = f"the {index} episodes recorded so far are intact"
         stage = Stage(self.root, f"episode-{index:06d}")
         stage.discard()
-        with full_disk_as_data_error(self.root, needed_bytes=needed, kept=kept), _discarding_on_error(stage):
+        kept = f"the {index} episodes recorded so far are intact"
+        with write_errors_named(self.root, needed_bytes=needed, kept=kept), _discarding_on_error(stage):
             tasks = self._tasks if episode.task in self._tasks else [*self._tasks, episode.task]
-            task_index = tasks.index(episode.task)
-            columns = columns_of(episode, fps=self.fps, episode_index=index, first_row=first_row, task_index=task_index)
-            stats = episode_stats(episode, columns)
-            total_stats = merge_all(self._stats, stats)
+            stats = self._write_files(stage, episode, features, tasks)
             info = self._info_after(episode, features, total_tasks=len(tasks))
-            keys = video_keys(features)
-            row = episode_row(episode, stats, fps=self.fps, episode_index=index, first_row=first_row, video_keys=keys)
-            *videos, data_path, metadata_path = file_paths(index, keys)
-            for key, path in zip(keys, videos, strict=True):
-                encode_video(stage.path(path), episode.images[key.removeprefix(IMAGE_PREFIX)], fps=self.fps)
-            pq.write_table(data_table(episode, columns, features), stage.path(data_path), compression="snappy")
-            pq.write_table(episode_table(row), stage.path(metadata_path), compression="snappy")
-            if len(tasks) > len(self._tasks):
-                pq.write_table(tasks_table(tasks), stage.path(TASKS), compression="snappy")
-            stage.path(STATS).write_text(json.dumps(to_json(total_stats)) + "\n")
             stage.seal(info)
             stage.commit()
-        self._info, self._tasks, self._stats = info, tasks, total_stats
+        self._info, self._tasks, self._stats = info, tasks, stats
         return index
+
+    def _write_files(
+        self, stage: Stage, episode: Episode, features: dict[str, dict[str, Any]], tasks: list[str]
+    ) -> dict[str, Stats]:
+        """Stage every file of the next episode but info.json; returns the statistics of the dataset with it."""
+        place = {"fps": self.fps, "episode_index": self.num_episodes, "first_row": self.num_frames}
+        keys = video_keys(features)
+        *videos, data_path, metadata_path = file_paths(self.num_episodes, keys)
+        columns = columns_of(episode, **place, task_index=tasks.index(episode.task))
+        stats = episode_stats(episode, columns)
+        total = merge_all(self._stats, stats)
+        for key, path in zip(keys, videos, strict=True):
+            encode_video(stage.path(path), episode.images[key.removeprefix(IMAGE_PREFIX)], fps=self.fps)
+        pq.write_table(data_table(episode, columns, features), stage.path(data_path), compression="snappy")
+        row = episode_row(episode, stats, **place, video_keys=keys)
+        pq.write_table(episode_table(row), stage.path(metadata_path), compression="snappy")
+        if len(tasks) > len(self._tasks):
+            pq.write_table(tasks_table(tasks), stage.path(TASKS), compression="snappy")
+        stage.path(STATS).write_text(json.dumps(to_json(total)) + "\n")
+        return total
 
     def close(self) -> None:
         """Release the dataset for other writers; may be called twice."""
@@ -141,7 +150,7 @@ class DatasetWriter:
             os.close(self._held)
             self._held = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "DatasetWriter":
         return self
 
     def __exit__(
@@ -184,13 +193,3 @@ def _discarding_on_error(stage: Stage) -> Iterator[None]:
         if not stage.is_sealed:
             stage.discard()
         raise
-
-
-@contextlib.contextmanager
-def _os_errors(root: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise DataError(
-            f"{root}: cannot create the dataset ({error.strerror}); check the path and its rights"
-        ) from error
