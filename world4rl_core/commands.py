@@ -51,7 +51,8 @@ COMMANDS: dict[str, Command] = {
     ),
     "refine": _loop(
         "Improve a policy by PPO inside the frozen world model.",
-        "--policy runs/bc --world-model runs/world-model --reward runs/reward --data datasets/policy --out runs/refined",
+        "--policy runs/bc --world-model runs/world-model --reward runs/reward --data datasets/policy "
+        "--out runs/refined",
         "world4rl_core.train.refine",
     ),
     "evaluate metaworld": _loop(
