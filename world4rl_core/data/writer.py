@@ -57,16 +57,20 @@ class DatasetWriter:
             raise DataError(f"fps must be a whole number of at least 1, got {fps}")
         if (root / INFO).exists():
             raise DataError(f"{root}: already holds a dataset; resume it with DatasetWriter.open or use another folder")
-        if root.is_file() or any(path.is_file() and PARTIAL not in path.parts for path in root.rglob("*")):
+        if root.is_file() or any(path.is_file() and root / PARTIAL not in path.parents for path in root.rglob("*")):
             raise DataError(f"{root}: exists and is not an empty folder; use another folder")
         info = empty_info(int(fps), robot_type)
         with write_errors_named(root, needed_bytes=SMALLEST_WRITE_BYTES, kept="no episode was recorded"):
             root.mkdir(parents=True, exist_ok=True)
             shutil.rmtree(root / PARTIAL, ignore_errors=True)
             held = lock(root)
-            stage = Stage(root, "create")
-            stage.seal(info)
-            stage.commit()
+            try:
+                stage = Stage(root, "create")
+                stage.seal(info)
+                stage.commit()
+            except BaseException:
+                os.close(held)
+                raise
         return cls(root, info, tasks=[], stats={}, held=held)
 
     @classmethod
