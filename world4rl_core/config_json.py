@@ -11,7 +11,7 @@ from world4rl_core.errors import CheckpointError
 C = TypeVar("C")
 
 
-def to_json(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+def to_json(value: Any) -> Any:
     """Dataclasses become objects, tuples lists, paths strings."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
@@ -24,7 +24,7 @@ def to_json(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     return value
 
 
-def from_json(kind: type[C], data: Any, *, where: str = "config") -> C:  # noqa: ANN401 - any JSON value
+def from_json(kind: type[C], data: Any, *, where: str = "config") -> C:
     """An instance of the dataclass `kind`. Raises CheckpointError for a key that it does not have."""
     if not isinstance(data, dict):
         raise CheckpointError(f"{where}: expected an object for {kind.__name__}, got {type(data).__name__}")
@@ -37,7 +37,7 @@ def from_json(kind: type[C], data: Any, *, where: str = "config") -> C:  # noqa:
     return kind(**{key: _convert(hints[key], item, f"{where}.{key}") for key, item in data.items()})
 
 
-def _convert(hint: Any, value: Any, where: str) -> Any:  # noqa: ANN401 - any JSON value
+def _convert(hint: Any, value: Any, where: str) -> Any:
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return from_json(hint, value, where=where)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)

@@ -1,6 +1,6 @@
 """Names for the shapes that cross module borders.
 
-Images are uint8 RGB `h w c` outside the networks and float `c h w` in [-1, 1] inside; `nets/image.py` converts both ways.
+Images are uint8 RGB `h w c` outside the networks and float `c h w` in [-1, 1] inside; `nets/image.py` converts.
 """
 
 from jaxtyping import Bool, Float, UInt8

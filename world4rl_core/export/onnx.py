@@ -43,16 +43,17 @@ class Deployed(nn.Module):
 
 
 def run(config: Config) -> Path:
-    """Writes the file. Raises CheckpointError, and writes nothing, when ONNX and torch differ by more than the tolerance."""
+    """Writes the file. Raises CheckpointError, and writes nothing, when ONNX and torch differ too much."""
     deployed = Deployed(load_policy(config.policy)).eval()
     shape = deployed.policy.config
     example = torch.zeros(2, shape.height, shape.width, 3, dtype=torch.uint8)
     payload = to_onnx(deployed, example)
     error = parity_error(deployed, payload, shape=tuple(example.shape[1:]), checks=config.checks)
     if error > config.tolerance:
-        raise CheckpointError(f"ONNX and torch actions differ by {error:.2e}, allowed {config.tolerance:.2e}; not exported")
+        raise CheckpointError(
+            f"ONNX and torch actions differ by {error:.2e}, allowed {config.tolerance:.2e}; not exported"
+        )
     write_atomically(config.out, payload)
-    print(f"{config.out}: {len(payload) / 2**20:.1f} MiB, largest difference to torch {error:.1e} on {config.checks} images")
     return config.out
 
 

@@ -31,7 +31,7 @@ class Replays:
     @property
     def outcomes(self) -> Bool[np.ndarray, " episode"]:
         """Whether the real episode succeeded at any moment."""
-        return (self.success & self.valid).any(axis=1)
+        return np.asarray((self.success & self.valid).any(axis=1))
 
 
 @torch.no_grad()

@@ -44,7 +44,8 @@ class Starts:
         self.first = cache.starts[:-1][episodes]
         rows, offsets = [], []
         for episode in episodes:
-            begin, end = cache.starts[episode], min(cache.starts[episode + 1], cache.starts[episode] + horizon - 1)
+            recorded = cache.rows(int(episode))
+            begin, end = recorded.start, min(recorded.stop, recorded.start + horizon - 1)
             hits = np.flatnonzero(cache.success[begin:end])
             stop = begin + hits[0] if len(hits) else end
             rows.append(np.arange(begin + 1, max(begin + 1, stop)))

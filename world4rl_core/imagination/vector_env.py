@@ -41,9 +41,7 @@ class ImaginationVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             frame = self.env.reset(clock=self.env.clock)
         return to_images(frame).cpu().numpy(), {}
 
-    def step(
-        self, actions: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Reward 1 and termination on success, truncation at the horizon."""
         given = torch.as_tensor(np.asarray(actions, dtype=np.float32), device=self.env.device)
         step = self.env.step(given)

@@ -76,6 +76,8 @@ class ResidualBlock(nn.Module):
 class FourierFeatures(nn.Module):
     """Random Fourier features of a scalar; the frequencies are fixed but saved with the network."""
 
+    frequencies: torch.Tensor
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.register_buffer("frequencies", torch.randn(channels // 2))

@@ -58,7 +58,7 @@ def write_atomically(path: Path, payload: bytes) -> None:
         raise
 
 
-def _split(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:  # noqa: ANN401 - any JSON value
+def _split(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
     if isinstance(value, Tensor):
         tensors[name] = value.detach().contiguous().cpu().clone()
         return {_LEAF: name}
@@ -70,7 +70,7 @@ def _split(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:  # noqa: A
     return value
 
 
-def _join(skeleton: Any, file: Any) -> Any:  # noqa: ANN401 - any JSON value
+def _join(skeleton: Any, file: Any) -> Any:
     if isinstance(skeleton, list):
         return [_join(item, file) for item in skeleton]
     if isinstance(skeleton, dict):

@@ -1,4 +1,4 @@
-"""ResNet18 (He et al. 2016) with torchvision's parameter names, so that its ImageNet weights load without torchvision."""
+"""ResNet18 (He et al. 2016) with torchvision's parameter names: its ImageNet weights load without torchvision."""
 
 from pathlib import Path
 
@@ -65,7 +65,7 @@ class ResNet18(nn.Module):
 
 
 def load_imagenet_weights(network: ResNet18, path: Path) -> None:
-    """Fills the network from a torchvision `resnet18-*.pth` (or .safetensors) file; the classification head is left out.
+    """Fills the network from a torchvision `resnet18-*.pth` (or .safetensors) file, the classification head left out.
 
     Raises CheckpointError when the file is missing or holds another architecture.
     """

@@ -108,7 +108,9 @@ class ImagePolicy:
         """The action for `image`; `state` is not used. Raises CheckpointError for another image size."""
         wanted = (self.policy.config.height, self.policy.config.width, 3)
         if image.shape != wanted:
-            raise CheckpointError(f"policy was trained on images of {wanted}, got {image.shape}; match --size and --crop")
+            raise CheckpointError(
+                f"policy was trained on images of {wanted}, got {image.shape}; match --size and --crop"
+            )
         action = self.policy(to_frames(torch.from_numpy(np.ascontiguousarray(image))[None]))[0].numpy()
         noise = self.std * self._rng.standard_normal(self.action_dim) if self.std > 0 else 0.0
         return np.clip(action + noise, -1.0, 1.0).astype(np.float32)

@@ -49,7 +49,7 @@ def dwelled(hits: Bool[np.ndarray, "episode time"], dwell: int) -> Bool[np.ndarr
 def episode_peaks(
     probabilities: Float[np.ndarray, "episode time"], valid: Bool[np.ndarray, "episode time"], *, dwell: int
 ) -> Float[np.ndarray, " episode"]:
-    """The largest threshold at which each episode would still count as a success, given the dwell; frame 0 never counts."""
+    """The largest threshold at which each episode would still succeed, given the dwell; frame 0 never counts."""
     held = np.where(valid, probabilities, 0.0)
     held[:, 0] = 0.0
     lowest = held.copy()
@@ -67,7 +67,7 @@ def fit_temperature(logits: Float[np.ndarray, " frame"], labels: Bool[np.ndarray
         scaled = logits / np.exp(log_temperature)
         return float(np.mean(np.logaddexp(0.0, np.where(labels, -scaled, scaled))))
 
-    return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.05), np.log(20.0)), method="bounded").x))
+    return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.05), np.log(20.0)), method="bounded")["x"]))
 
 
 def threshold_for_false_positives(

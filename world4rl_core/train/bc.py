@@ -135,7 +135,7 @@ def _held_out_loss(policy: GaussianPolicy, cache: FrameCache, held_out: np.ndarr
     """The error on all frames of the held-out demonstrations; NaN when there are none."""
     if len(held_out) == 0:
         return float("nan")
-    rows = np.concatenate([np.arange(cache.starts[e], cache.starts[e + 1] - 1) for e in held_out])[:512]
+    rows = np.concatenate([np.r_[cache.rows(episode)][:-1] for episode in held_out.tolist()])[:512]
     labels = cache.requested if config.label == "requested" else cache.actions
     device = next(policy.parameters()).device
     frames = to_frames(torch.from_numpy(np.ascontiguousarray(cache.frames[rows])).to(device))

@@ -136,8 +136,9 @@ class Refinement:
     def gate(self) -> dict[str, float]:
         """Compares imagined with real outcomes of held-out replays. Raises TrustError when they disagree."""
         config = self.config
+        held_out = np.array(self.provenance["held_out"], dtype=np.int64)
         self.evidence = check_gate(
-            self.model, self.classifier, self.decision, self.cache, np.array(self.provenance["held_out"], dtype=np.int64),
+            self.model, self.classifier, self.decision, self.cache, held_out,
             config=config.gate, known_hash=self.provenance["data"], override=config.override_trust, seed=config.seed,
         )  # fmt: skip
         return self.evidence
@@ -208,16 +209,14 @@ class Refinement:
         episodes = np.arange(self.cache.num_episodes)
         if config.tasks is not None:
             episodes = np.array([e for e in episodes if self.cache.tasks[e] in config.tasks], dtype=np.int64)
-        starts = Starts(
-            self.cache, episodes, history=self.model.history, horizon=imagination.horizon, inside=inside
-        )
+        starts = Starts(self.cache, episodes, history=self.model.history, horizon=imagination.horizon, inside=inside)
         return ImaginationEnv(
             self.model, self.classifier, self.decision, starts=starts, config=imagination, seed=config.seed,
             rank=rank, device=self.world.device,
         )  # fmt: skip
 
 
-def _refuse_mismatch(shape, clone: GaussianPolicy, cache: FrameCache) -> None:  # noqa: ANN001 - WorldModelConfig
+def _refuse_mismatch(shape, clone: GaussianPolicy, cache: FrameCache) -> None:
     frame = tuple(cache.frames.shape[1:3])
     policy = (clone.config.height, clone.config.width)
     if not frame == policy == (shape.height, shape.width):

@@ -71,7 +71,9 @@ class Config:
 _HERE = Path()
 PRESETS = {
     "cpu": Config(data=(), out=_HERE),
-    "paper": Config(data=(), out=_HERE, imagined_share=0.0, sources=("expert", "human"), architecture=ClassifierConfig()),
+    "paper": Config(
+        data=(), out=_HERE, imagined_share=0.0, sources=("expert", "human"), architecture=ClassifierConfig()
+    ),
 }
 
 
@@ -107,7 +109,7 @@ def run(config: Config) -> Path:
     torch.manual_seed(config.seed)
     classifier = SuccessClassifier(config.architecture, imagenet_weights=config.imagenet_weights).to(world.device)
     if not classifier.pretrained:
-        print("classifier: trained from scratch (no --imagenet-weights given)")
+        pass
     replays = _replays(cache, config, training, held_out, world)
     examples = [_real(cache, training)] + ([_imagined(replays[0])] if replays else [])
     _train(classifier, examples, config, folder, world)
@@ -149,7 +151,7 @@ def _replays(
 
 
 def _real(cache: FrameCache, episodes: np.ndarray) -> Examples:
-    rows = np.concatenate([np.arange(cache.starts[e], cache.starts[e + 1]) for e in episodes])
+    rows = np.concatenate([np.r_[cache.rows(episode)] for episode in episodes.tolist()])
     return Examples(images=cache.frames[rows], labels=cache.success[rows])
 
 
@@ -159,9 +161,7 @@ def _imagined(replays: Replays) -> Examples:
     return Examples(images=replays.frames[valid], labels=replays.success[valid])
 
 
-def _train(
-    classifier: SuccessClassifier, examples: list[Examples], config: Config, folder: Run, world: World
-) -> None:
+def _train(classifier: SuccessClassifier, examples: list[Examples], config: Config, folder: Run, world: World) -> None:
     optimiser = torch.optim.AdamW(classifier.parameters(), lr=config.lr, weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, config.steps)
     first = 0
@@ -201,7 +201,7 @@ def _train(
 def _decide(
     classifier: SuccessClassifier, cache: FrameCache, held_out: np.ndarray, imagined: Replays | None, config: Config
 ) -> tuple[Decision, dict[str, float]]:
-    """Temperature on held-out real frames; threshold by agreement of imagined and real outcomes, or by false positives."""
+    """Temperature on held-out real frames; threshold by agreement with reality in imagination, or by false positives."""
     device = next(classifier.parameters()).device
     real = _real(cache, held_out)
     logits = frame_logits(classifier, real.images, device=device)
@@ -211,7 +211,9 @@ def _decide(
         threshold = threshold_for_false_positives(probabilities, real.labels, rate=config.false_positive_rate)
         agreement = {}
     else:
-        scores = Decision(temperature=temperature).probabilities(frame_logits(classifier, imagined.frames, device=device))
+        scores = Decision(temperature=temperature).probabilities(
+            frame_logits(classifier, imagined.frames, device=device)
+        )
         peaks = episode_peaks(scores, imagined.valid, dwell=config.dwell)
         threshold = threshold_for_agreement(peaks, imagined.outcomes)
         called = peaks >= threshold

@@ -1,10 +1,10 @@
 """A run folder: resolved config, log, TensorBoard, checkpoints; the same command continues where it stopped.
 
-    config.json            what was asked for, resolved
-    log.jsonl              one object a logged step
-    events.out.tfevents.*  the same for TensorBoard
-    checkpoint.safetensors newest training state: weights, optimiser, step
-    model.safetensors      the result; there only when the run is complete
+config.json            what was asked for, resolved
+log.jsonl              one object a logged step
+events.out.tfevents.*  the same for TensorBoard
+checkpoint.safetensors newest training state: weights, optimiser, step
+model.safetensors      the result; there only when the run is complete
 """
 
 import json
@@ -17,9 +17,9 @@ from typing import Any
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from world4rl_core.config_json import to_json
 from world4rl_core.errors import ConfigError
 from world4rl_core.nets.checkpoint import State, load_state, save_state, write_atomically
-from world4rl_core.config_json import to_json
 from world4rl_core.train.distributed import World
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class Run:
     Raises ConfigError when the folder holds a run with another config.
     """
 
-    def __init__(self, folder: Path, *, kind: str, config: Any, world: World) -> None:  # noqa: ANN401
+    def __init__(self, folder: Path, *, kind: str, config: Any, world: World) -> None:
         self.folder, self.kind, self.world = folder, kind, world
         self.save_every_s: float = getattr(config, "save_every_s", 30.0)
         self._saved_s = time.monotonic()
@@ -103,7 +103,8 @@ class Run:
         path = self.folder / LOG
         if not path.is_file():
             return
-        kept = [line for line in path.read_text().splitlines() if line.endswith("}") and json.loads(line)["step"] <= step]
+        lines = [line for line in path.read_text().splitlines() if line.endswith("}")]
+        kept = [line for line in lines if json.loads(line)["step"] <= step]
         write_atomically(path, "".join(line + "\n" for line in kept).encode())
 
 

@@ -22,7 +22,7 @@ from world4rl_core.nets.random_rows import RandomRows, mixed_seed
 from world4rl_core.train.distributed import World, join
 from world4rl_core.train.run import Run
 from world4rl_core.world_model.loss import LossConfig, unrolled_loss
-from world4rl_core.world_model.model import WorldModel, WorldModelConfig, preset
+from world4rl_core.world_model.model import WorldModel, preset
 from world4rl_core.world_model.sampler import SamplerConfig
 
 
@@ -95,7 +95,8 @@ def run(config: Config) -> Path:
         cache, training, history=shape.denoiser.history, horizon=config.loss.unroll, seed=config.seed
     )
     provenance = {
-        "data": cache.hash, "training": to_json(config), "held_out": held_out.tolist(), "tasks": sorted(set(cache.tasks)),
+        "data": cache.hash, "training": to_json(config), "held_out": held_out.tolist(),
+        "tasks": sorted(set(cache.tasks)),
     }  # fmt: skip
     with folder.progress(config.steps, done=first) as bar:
         for step in range(first, config.steps):
@@ -143,7 +144,7 @@ class Trainer:
         self.schedule.step()
         self._follow(step)
         mean = world.mean(loss.detach()).item()
-        return {"loss": mean, **figures, "grad_norm": norm.item(), "lr": self.schedule.get_last_lr()[0]}
+        return {"loss": mean, **figures, "grad_norm": norm.item(), "lr": float(self.schedule.get_last_lr()[0])}
 
     def result(self) -> WorldModel:
         """The averaged weights, or the newest ones without averaging."""
@@ -171,7 +172,8 @@ class Trainer:
     def _follow(self, step: int) -> None:
         decay = min(self.config.ema, (1 + step) / (10 + step))
         with torch.no_grad():
-            averages, weights = list(self.average.parameters()), list(self.model.parameters())
+            averages: list[torch.Tensor] = list(self.average.parameters())
+            weights: list[torch.Tensor] = list(self.model.parameters())
             torch._foreach_lerp_(averages, weights, 1.0 - decay)
 
     def _rate(self, step: int) -> float:

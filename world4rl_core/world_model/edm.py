@@ -54,9 +54,7 @@ def precondition(sigma: PerBatch, config: NoiseConfig) -> Preconditioning:
     sigma = (sigma**2 + config.offset**2).sqrt()
     variance = sigma**2 + config.sigma_data**2
     c_skip = config.sigma_data**2 / variance
-    return Preconditioning(
-        c_in=variance.rsqrt(), c_out=sigma * c_skip.sqrt(), c_skip=c_skip, c_noise=sigma.log() / 4.0
-    )
+    return Preconditioning(c_in=variance.rsqrt(), c_out=sigma * c_skip.sqrt(), c_skip=c_skip, c_noise=sigma.log() / 4.0)
 
 
 def draw_sigma(batch: int, config: NoiseConfig, *, random: RandomRows) -> Float[Tensor, " batch"]:

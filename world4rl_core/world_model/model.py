@@ -29,9 +29,7 @@ class WorldModelConfig:
     """Deviation of the noise the network is told lies on the history when it imagines."""
 
 
-CPU_UNET = UNetConfig(
-    channels=(48, 64, 96), depths=(1, 1, 1), attention=(False,) * 3, middle=1, middle_attention=False
-)
+CPU_UNET = UNetConfig(channels=(48, 64, 96), depths=(1, 1, 1), attention=(False,) * 3, middle=1, middle_attention=False)
 
 
 def preset(name: str, *, action_dim: int, height: int, width: int) -> WorldModelConfig:

@@ -1,0 +1,42 @@
+"""How much of everything the demo uses on two CPU cores, and what single tasks need differently."""
+
+import dataclasses
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Sizes of one run of the whole loop."""
+
+    demonstrations: int = 10
+    """Expert episodes that are cloned."""
+    policy_episodes: int = 150
+    """Episodes of the cloned policy, with noise of the three deviations in turn."""
+    random_episodes: int = 30
+    """Episodes of smooth random exploration."""
+    policy_noise: tuple[float, ...] = (0.1, 0.2, 0.4)
+    expert_noise: float = 0.1
+    size: int = 48
+    """Height and width of the frames."""
+    horizon: int = 50
+    clone_steps: int = 600
+    held_out: float = 0.15
+    """Share of the episodes that judge the world model instead of training it."""
+    world_model_steps: int = 1000
+    world_model_lr: float = 1e-3
+    denoising_steps: int = 2
+    reward_steps: int = 600
+    iterations: int = 60
+    std: float = 0.2
+    """Exploration noise of the refinement."""
+
+
+DEFAULT = Recipe()
+RECIPES: dict[str, Recipe] = {
+    "faucet-open-v3": dataclasses.replace(DEFAULT, demonstrations=3, horizon=25),
+}
+
+
+def recipe_for(task: str) -> Recipe:
+    """The recipe of the task, or the default one."""
+    return RECIPES.get(task, DEFAULT)
