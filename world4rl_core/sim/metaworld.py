@@ -166,14 +166,16 @@ class MetaWorldEnv(gymnasium.Env[Observation, np.ndarray]):
         The first pass draws positions, unfrozen: some tasks reject draws and would loop for ever on a frozen one. The
         second resets with the accepted draw frozen, so that nothing is read from the previous episode's scene.
         """
-        sim = self._sim
+        sim, mujoco = self._sim, import_mujoco()
         sim.seed(seed)
         sim.seeded_rand_vec, sim._freeze_rand_vec = True, False
-        import_mujoco().mj_resetData(sim.model, sim.data)
+        mujoco.mj_resetData(sim.model, sim.data)
         sim.reset_model()
         sim._freeze_rand_vec = True
-        readings, _ = sim.reset()
-        return readings
+        sim.reset()
+        # Some tasks move a joint last of all; without this the picture and the readings show it where it was.
+        mujoco.mj_forward(sim.model, sim.data)
+        return sim._get_obs()
 
     def _observe(self) -> Observation:
         assert self._readings is not None
