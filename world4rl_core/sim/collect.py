@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -25,7 +25,7 @@ def episode_seed(seed: int, stream: str, *, episode: int, attempt: int = 0) -> i
 def collect(
     config: MetaWorldConfig,
     *,
-    source: Source,
+    source: str,
     episodes: int,
     seed: int,
     workers: int = 1,
@@ -38,6 +38,7 @@ def collect(
 ) -> Iterator[Trajectory]:
     """Yields `episodes` trajectories in order, the same for the same seed whatever the number of workers.
 
+    `source` is "expert" (scripted), "policy" or "random" (smooth wandering of hand and gripper).
     Episode k adds white noise of standard deviation `noise[k % len(noise)]` to each action; the requested action stays
     clean. `only_successes` plays again, from another state, what failed, at most `max_tries` times. `first_episode` > 0
     continues an interrupted collection. `make_policy` (for source "policy"; picklable) runs once in each worker.
@@ -64,7 +65,7 @@ class Recipe:
     """How each episode of one collection is recorded."""
 
     config: MetaWorldConfig
-    source: Source
+    source: str
     seed: int
     noise: tuple[float, ...]
     stop_on_success: bool
@@ -134,9 +135,8 @@ def _check(
     max_tries: int,
     seed: int,
 ) -> None:
-    known = [name for name in STREAMS if name != "evaluation"]
-    if source not in known:
-        raise ConfigError(f"unknown source {source!r}; known: {', '.join(known)}")
+    if source not in get_args(Source):
+        raise ConfigError(f"unknown source {source!r}; known: {', '.join(get_args(Source))}")
     if (source == "policy") != (make_policy is not None):
         raise ConfigError(
             f"source {source!r} with{'' if make_policy else 'out'} a policy: give one for source 'policy' only"

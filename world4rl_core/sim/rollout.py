@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 
+@runtime_checkable
 class Policy(Protocol):
     """Anything that acts on one picture and the robot's own state."""
 
@@ -22,6 +23,7 @@ class Policy(Protocol):
         ...
 
 
+@runtime_checkable
 class Environment(Protocol):
     """What a rollout needs of a gymnasium environment."""
 

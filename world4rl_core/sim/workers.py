@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from world4rl_core.errors import ConfigError, SimulatorError
 from world4rl_core.sim.gl import BACKEND_VARIABLE, choose_backend
@@ -24,6 +24,7 @@ T = TypeVar("T")
 SINGLE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LP_NUM_THREADS")}
 
 
+@runtime_checkable
 class Player(Protocol[T_co]):
     """What one process holds: an environment and whoever acts in it."""
 
