@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,9 +20,11 @@ from world4rl_core.evaluation.provenance import provenance
 from world4rl_core.evaluation.statistics import Comparison, Interval, compare_paired, wilson
 from world4rl_core.evaluation.video import side_by_side, write_mp4
 from world4rl_core.nets.checkpoint import load_model_state, model_file
-from world4rl_core.policy.actor_critic import load_image_policy
+from world4rl_core.policy.actor_critic import load_image_policy, load_policy
 from world4rl_core.sim.evaluate import Outcome, evaluate
 from world4rl_core.sim.metaworld import MetaWorldConfig
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,8 @@ def measure(config: Config, *, play: Callable[..., Any] = evaluate) -> Evaluatio
     names = _names(config)
     paths = dict(zip(names, config.policy, strict=True))
     simulator = simulator_of(config)
+    for path in config.policy:
+        load_policy(path)  # a policy that cannot be read is refused before the first episode, not after
     prints = {name: hashlib.sha256(model_file(path).read_bytes()).hexdigest() for name, path in paths.items()}
     log = OutcomeLog(config.out, identity={"policies": prints, "seed": config.seed, "simulator": to_json(simulator)})
     done = min(len(log.outcomes), config.episodes)
@@ -198,6 +203,10 @@ def _recorded_in(policy: Path) -> dict[str, Any]:
         record = Path(root) / "meta" / "collection.json"
         if record.is_file():
             return json.loads(record.read_text())
+    logger.warning(
+        "%s: the settings its data was recorded in were not found; what the options leave open is the task's default",
+        policy,
+    )
     return {}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from world4rl_core.errors import ConfigError
 from world4rl_core.evaluation import trust_page
 from world4rl_core.evaluation.assessment import Probes, assess
 from world4rl_core.evaluation.checks import Limits
@@ -62,4 +63,12 @@ def run(config: Config) -> str:
 
 
 def _device(name: str) -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else torch.device(name)
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ConfigError(f"unknown device {name!r}; use auto, cpu, cuda or cuda:1") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(f"device {name} was asked for, but this machine or this build of torch has no CUDA; use cpu")
+    return device

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from world4rl_core.config_json import to_json
-from world4rl_core.errors import ConfigError, DataError
+from world4rl_core.errors import CheckpointError, ConfigError, DataError
 from world4rl_core.evaluation import real
 from world4rl_core.evaluation.outcome_log import EpisodeOutcome, OutcomeLog
 from world4rl_core.nets.checkpoint import save_state
@@ -148,6 +148,10 @@ def test_unknown_task_and_bad_options_are_explained(tmp_path: Path) -> None:
     policy = save_policy(tmp_path / "bc")
     with pytest.raises(ConfigError, match="pass --task"):
         real.simulator_of(real.Config(policy=(policy,), out=tmp_path))
+    with pytest.raises(CheckpointError, match="no such checkpoint"):
+        absent = (policy, tmp_path / "absent")
+        real.measure(real.Config(policy=absent, out=tmp_path / "out", task=TASK), play=FakeSimulator())
+    assert not (tmp_path / "out").exists()
     with pytest.raises(ConfigError, match="pass --policy"):
         real.Config(policy=(), out=tmp_path)
     with pytest.raises(ConfigError, match="as many names, got 1"):

@@ -1,10 +1,12 @@
 """The trust report on a synthetic task, judged for a world model that knows the task and for others that do not."""
 
+import dataclasses
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from synthetic_oracle import TINY, Oracle, SeesGoal, all_episodes, record
 
 from world4rl_core.config_json import to_json
@@ -130,6 +132,15 @@ def test_run_writes_a_page_that_needs_nothing_else(runs: trust.Config) -> None:
     assert numbers["episodes"] == 16
     assert {"agreement", "false_success_rate"} <= set(numbers["outcomes"]["policy"])
     assert len(list((runs.out / "films").glob("*.mp4"))) == 3
+
+
+@pytest.mark.parametrize(("device", "message"), [("gpu9", "unknown device 'gpu9'"), ("cuda", "use cpu")])
+def test_a_device_that_is_not_there_is_named(runs: trust.Config, device: str, message: str) -> None:
+    if device == "cuda" and torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    with pytest.raises(ConfigError, match=message):
+        trust.run(dataclasses.replace(runs, device=device))
+    assert not runs.out.exists()
 
 
 def test_training_episodes_are_never_judged(runs: trust.Config, cache: FrameCache) -> None:
