@@ -6,27 +6,30 @@ from world4rl_core.data.cache import FrameCache
 from world4rl_core.errors import DataError
 
 
-def split_episodes(cache: FrameCache, *, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def split_episodes(
+    cache: FrameCache, *, fraction: float, seed: int, among: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Sorted int64 ids of the training and of the held-out episodes, stratified by source and episode success.
 
-    `fraction` of the episodes are held out, at least one unless it is 0; each stratum gives its share, rounded by
+    `fraction` of the episodes (of those `among`, if given) are held out, at least one unless it is 0; each stratum gives its share, rounded by
     largest remainder. Raises DataError unless 0 <= fraction < 1 and training keeps at least one episode.
     """
     if not 0 <= fraction < 1:
         raise DataError(f"the held-out fraction must be at least 0 and below 1, got {fraction}")
-    total = cache.num_episodes
+    candidates = np.arange(cache.num_episodes, dtype=np.int64) if among is None else among
+    total = len(candidates)
     wanted = max(1, round(fraction * total)) if fraction else 0
     if wanted >= total:
         raise DataError(f"{total} episode(s) cannot be split with {wanted} held out; record more or lower the fraction")
     rng = np.random.default_rng(seed)
     strata: dict[tuple[str, bool], list[int]] = {}
-    for episode, key in enumerate(zip(cache.sources, cache.episode_success.tolist(), strict=True)):
-        strata.setdefault(key, []).append(episode)
+    for episode in candidates.tolist():
+        strata.setdefault((cache.sources[episode], bool(cache.episode_success[episode])), []).append(episode)
     held_out: list[int] = []
     for key, share in _shares({key: len(ids) for key, ids in strata.items()}, wanted).items():
         held_out.extend(rng.permutation(strata[key])[:share].tolist())
     held = np.array(sorted(held_out), dtype=np.int64)
-    return np.setdiff1d(np.arange(total, dtype=np.int64), held), held
+    return np.setdiff1d(candidates, held), held
 
 
 def _shares(sizes: dict[tuple[str, bool], int], wanted: int) -> dict[tuple[str, bool], int]:

@@ -81,7 +81,7 @@ class Linear(nn.Module):
 ENCODINGS = {"two-hot": TwoHot, "one-hot": OneHot, "linear": Linear}
 
 
-def make_encoding(name: EncodingName, action_dim: int, *, bins: int = 21) -> TwoHot | OneHot | Linear:
+def make_encoding(name: str, action_dim: int, *, bins: int = 21) -> TwoHot | OneHot | Linear:
     """The encoding called `name`; raises ConfigError for a name that is not known or fewer than 2 bins."""
     if name not in ENCODINGS:
         raise ConfigError(f"unknown action encoding {name!r}; known: {', '.join(ENCODINGS)}")

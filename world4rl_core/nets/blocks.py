@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 GROUP_SIZE = 32
 Features = Float[Tensor, "batch channel height width"]
+Transformed = Float[Tensor, "batch new_channel new_height new_width"]
 Conditioning = Float[Tensor, "batch condition"]
 
 
@@ -67,7 +68,7 @@ class ResidualBlock(nn.Module):
         self.conv2 = zeroed(nn.Conv2d(outputs, outputs, 3, padding=1))
         self.attention = SelfAttention(outputs) if attention else nn.Identity()
 
-    def forward(self, x: Features, condition: Conditioning) -> Features:
+    def forward(self, x: Features, condition: Conditioning) -> Transformed:
         y = self.conv1(F.silu(self.norm1(x, condition)))
         y = self.conv2(F.silu(self.norm2(y, condition)))
         return self.attention(y + self.shortcut(x))

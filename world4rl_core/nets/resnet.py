@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from world4rl_core.errors import CheckpointError, ConfigError
-from world4rl_core.nets.blocks import Features
+from world4rl_core.nets.blocks import Features, Transformed
 
 STEMS = ("imagenet", "small")
 
@@ -27,7 +27,7 @@ class BasicBlock(nn.Module):
             else nn.Identity()
         )
 
-    def forward(self, x: Features) -> Features:
+    def forward(self, x: Features) -> Transformed:
         y = F.relu(self.bn1(self.conv1(x)))
         return F.relu(self.bn2(self.conv2(y)) + self.downsample(x))
 

@@ -1,6 +1,7 @@
 """From probabilities to the 0/1 reward: temperature, threshold and dwell, and how each is chosen."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -67,7 +68,8 @@ def fit_temperature(logits: Float[np.ndarray, " frame"], labels: Bool[np.ndarray
         scaled = logits / np.exp(log_temperature)
         return float(np.mean(np.logaddexp(0.0, np.where(labels, -scaled, scaled))))
 
-    return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.05), np.log(20.0)), method="bounded")["x"]))
+    best: Any = minimize_scalar(loss, bounds=(np.log(0.05), np.log(20.0)), method="bounded")
+    return float(np.exp(best.x))
 
 
 def threshold_for_false_positives(

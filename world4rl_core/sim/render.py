@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 
 from world4rl_core.errors import ConfigError
 from world4rl_core.sim.gl import gl_failure, import_mujoco
@@ -12,6 +12,9 @@ Crop = tuple[float, float, float, float]
 
 # Meta-World defines these cameras upside down; their pictures are turned by half a turn.
 TURNED_CAMERAS = frozenset({"corner", "corner2"})
+
+# MuJoCo draws groups 0 to 2 unless told otherwise.
+HIDDEN_GROUP = 5
 
 
 class CropRenderer:
@@ -44,9 +47,12 @@ class CropRenderer:
         flags = self._renderer.scene.flags
         flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
         flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
+        self._model, self._groups = model, np.array(model.geom_group)
+        self._camera_id = model.camera(camera).id
 
     def draw(self, data: Any) -> UInt8[np.ndarray, "size size 3"]:
         """The scene as it is in `data`, RGB."""
+        self._model.geom_group[:] = np.where(self._may_be_seen(data), self._groups, HIDDEN_GROUP)
         self._renderer.update_scene(data, camera=self._camera)
         for eye in self._renderer.scene.camera:
             self._narrow(eye)
@@ -58,6 +64,18 @@ class CropRenderer:
     def close(self) -> None:
         """Frees the GL context; safe to call twice."""
         self._renderer.close()
+
+    def _may_be_seen(self, data: Any) -> Bool[np.ndarray, " geoms"]:
+        """Whether each geom's bounding sphere reaches into the cropped view; most of the robot's triangles do not."""
+        R_world_cam = data.cam_xmat[self._camera_id].reshape(3, 3)
+        right, up, back = ((data.geom_xpos - data.cam_xpos[self._camera_id]) @ R_world_cam).T
+        radius = np.where(self._model.geom_rbound > 0, self._model.geom_rbound, np.inf)
+        half = np.tan(np.deg2rad(self._model.cam_fovy[self._camera_id]) / 2)
+        top, bottom, left, right_edge = (half * (2 * edge - 1) for edge in self._crop)
+        seen = back < radius
+        for offset, slope in ((right, right_edge), (-right, -left), (-up, bottom), (up, -top)):
+            seen &= offset + back * slope < radius * np.hypot(1, slope)
+        return seen
 
     def _narrow(self, eye: Any) -> None:
         top, bottom, left, right = self._crop

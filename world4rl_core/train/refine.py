@@ -12,10 +12,11 @@ import torch
 from world4rl_core.config_json import to_json
 from world4rl_core.data.cache import FrameCache
 from world4rl_core.errors import CheckpointError, ConfigError
+from world4rl_core.evaluation.held_out import held_out_episodes
 from world4rl_core.imagination.env import ImaginationConfig, ImaginationEnv
 from world4rl_core.imagination.rollout import collect, evaluate
 from world4rl_core.imagination.starts import Starts
-from world4rl_core.nets.checkpoint import State, load_model_state
+from world4rl_core.nets.checkpoint import State
 from world4rl_core.nets.random_rows import RandomRows
 from world4rl_core.policy.actor_critic import Critic, GaussianPolicy, load_policy
 from world4rl_core.policy.update import PPO, PPOConfig, prepare
@@ -121,7 +122,6 @@ class Refinement:
         self.classifier, self.decision = load_reward(config.reward, device=world.device)
         self.clone = load_policy(config.policy, device=world.device).requires_grad_(False)
         self.cache = FrameCache.build(config.data, cameras=config.cameras, size=config.size)
-        self.provenance = load_model_state(config.world_model, "world-model")["provenance"]
         _refuse_mismatch(self.model.config, self.clone, self.cache)
         torch.manual_seed(config.seed)
         self.policy = copy.deepcopy(self.clone).requires_grad_(True)
@@ -136,10 +136,10 @@ class Refinement:
     def gate(self) -> dict[str, float]:
         """Compares imagined with real outcomes of held-out replays. Raises TrustError when they disagree."""
         config = self.config
-        held_out = np.array(self.provenance["held_out"], dtype=np.int64)
+        _, held_out = held_out_episodes(config.data, world_model=config.world_model, reward=config.reward)
         self.evidence = check_gate(
             self.model, self.classifier, self.decision, self.cache, held_out,
-            config=config.gate, known_hash=self.provenance["data"], override=config.override_trust, seed=config.seed,
+            config=config.gate, override=config.override_trust, seed=config.seed,
         )  # fmt: skip
         return self.evidence
 

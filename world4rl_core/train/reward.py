@@ -62,7 +62,7 @@ class Config:
     dwell: int = 1
     """Consecutive frames that must be successes."""
     held_out: float = 0.15
-    """Share of episodes left out of training, for the threshold and the figures."""
+    """Share of episodes left out of training: half of them for the threshold, the others for whoever judges."""
     seed: int = 0
     device: str = "auto"
     save_every_s: float = 30.0
@@ -105,22 +105,23 @@ def run(config: Config) -> Path:
     if folder.is_complete:
         return config.out
     cache = FrameCache.build(config.data, cameras=config.cameras, size=config.size)
-    training, held_out = _split(cache, config)
+    training, calibration, judged = _split(cache, config)
     torch.manual_seed(config.seed)
     classifier = SuccessClassifier(config.architecture, imagenet_weights=config.imagenet_weights).to(world.device)
     if not classifier.pretrained:
         pass
-    replays = _replays(cache, config, training, held_out, world)
+    replays = _replays(cache, config, training, calibration, world)
     examples = [_real(cache, training)] + ([_imagined(replays[0])] if replays else [])
     _train(classifier, examples, config, folder, world)
-    decision, figures = _decide(classifier, cache, held_out, replays[1] if replays else None, config)
+    decision, figures = _decide(classifier, cache, calibration, replays[1] if replays else None, config)
     folder.log(config.steps, figures)
     folder.finish(
         {
             "kind": "reward", "step": config.steps, "config": to_json(config.architecture),
             "weights": classifier.state_dict(), "decision": to_json(decision), "figures": figures,
             "provenance": {
-                "data": cache.hash, "training": to_json(config), "held_out": held_out.tolist(),
+                "data": cache.hash, "training": to_json(config), "held_out": judged.tolist(),
+                "calibration": calibration.tolist(),
                 "pretrained": classifier.pretrained,
             },
         }
@@ -128,14 +129,16 @@ def run(config: Config) -> Path:
     return config.out
 
 
-def _split(cache: FrameCache, config: Config) -> tuple[np.ndarray, np.ndarray]:
+def _split(cache: FrameCache, config: Config) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Episodes to train on, to choose temperature and threshold on, and to leave to the judges of the result."""
     if not cache.success.any():
         raise DataError(f"{', '.join(map(str, config.data))}: no successful frame; a classifier needs both kinds")
     training, held_out = split_episodes(cache, fraction=config.held_out, seed=config.seed)
+    judged, calibration = split_episodes(cache, fraction=0.5, seed=config.seed, among=held_out)
     if config.sources is None:
-        return training, held_out
+        return training, calibration, judged
     wanted = np.flatnonzero([source in config.sources for source in cache.sources])
-    return np.intersect1d(training, wanted), np.intersect1d(held_out, wanted)
+    return np.intersect1d(training, wanted), np.intersect1d(calibration, wanted), judged
 
 
 def _replays(
@@ -201,7 +204,7 @@ def _train(classifier: SuccessClassifier, examples: list[Examples], config: Conf
 def _decide(
     classifier: SuccessClassifier, cache: FrameCache, held_out: np.ndarray, imagined: Replays | None, config: Config
 ) -> tuple[Decision, dict[str, float]]:
-    """Temperature on held-out real frames; threshold by agreement with reality in imagination, or by false positives."""
+    """Temperature on held-out real frames; threshold by agreement in imagination, or by false positives."""
     device = next(classifier.parameters()).device
     real = _real(cache, held_out)
     logits = frame_logits(classifier, real.images, device=device)

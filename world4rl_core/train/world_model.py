@@ -156,7 +156,11 @@ class Trainer:
             "weights": self.model.state_dict(),
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "schedule": {"last_epoch": self.schedule.last_epoch, "_last_lr": self.schedule.get_last_lr()},
+            "schedule": {
+                "last_epoch": self.schedule.last_epoch,
+                "_last_lr": self.schedule.get_last_lr(),
+                "lr_lambdas": [None],
+            },
         }
 
     def load(self, state: State | None) -> int:

@@ -40,8 +40,6 @@ class SamplerConfig:
     """Inflation of the noise put back (S_noise)."""
 
     def __post_init__(self) -> None:
-        if self.method not in ("euler", "heun"):
-            raise ConfigError(f"unknown sampler method {self.method!r}; known: euler, heun")
         if self.churn < 0:
             raise ConfigError(f"churn must not be negative, got {self.churn}")
         karras_sigmas(self.steps, low=self.low, high=self.high, rho=self.rho)
