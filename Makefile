@@ -7,7 +7,7 @@ SEED ?= 0
 BIN := .venv/bin
 SOURCES := $(wildcard world4rl_core tests benchmarks)
 # Two test processes with one thread each: more threads than cores make torch slower, not faster.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --tb=short -n 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo metaworld test check check-static check-fast lint imports types format golden clean
