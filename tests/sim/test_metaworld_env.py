@@ -12,6 +12,7 @@ from gymnasium.utils.env_checker import check_env
 
 from world4rl_core.errors import ConfigError, SimulatorError
 from world4rl_core.sim.metaworld import MetaWorldConfig, MetaWorldEnv
+from world4rl_core.sim.render import CropRenderer
 from world4rl_core.sim.rollout import SmoothExplorer
 from world4rl_core.sim.tasks import PAPER_TASKS, TASKS, task_settings
 
@@ -118,6 +119,29 @@ def test_crop_of_the_frustum_is_the_crop_of_the_whole_picture() -> None:
         env.close()
     difference = np.abs(pictures[200][80:140, 70:130] - pictures[60])
     assert difference.mean() < 3
+
+
+def test_geoms_left_out_of_the_drawing_would_not_have_been_seen(
+    faucet: MetaWorldEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    for seed in range(2):
+        faucet.reset(seed=seed)
+        for _ in range(8):
+            drawn = faucet.step(rng.uniform(-1, 1, 4))[0]["image"]
+            with monkeypatch.context() as everything:
+                everything.setattr(CropRenderer, "_may_be_seen", lambda self, data: np.ones(self._model.ngeom, bool))
+                np.testing.assert_array_equal(drawn, faucet.render())
+
+
+def test_drawing_works_where_mujoco_was_imported_before() -> None:
+    script = (
+        "import mujoco\nfrom world4rl_core.sim.metaworld import MetaWorldConfig, MetaWorldEnv\n"
+        "env = MetaWorldEnv(MetaWorldConfig(size=8))\nassert env.reset(seed=0)[0]['image'].std() > 10\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "MUJOCO_GL"}
+    ran = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_task_table_lists_exactly_the_tasks_of_metaworld() -> None:

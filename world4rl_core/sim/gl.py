@@ -2,6 +2,7 @@
 
 import ctypes
 import ctypes.util
+import importlib
 import os
 import sys
 from pathlib import Path
@@ -40,11 +41,15 @@ def import_mujoco() -> ModuleType:
     Raises SimulatorError, naming the package, when MuJoCo is not installed or its GL library cannot be loaded.
     """
     backend = choose_backend()
+    chosen_late = "mujoco" in sys.modules and os.environ.get(BACKEND_VARIABLE) != backend
     if backend is not None:
         os.environ[BACKEND_VARIABLE] = backend
     try:
         import mujoco
-        import mujoco.renderer
+        import mujoco.gl_context
+
+        if chosen_late:  # somebody imported MuJoCo first, and it settled on a window system
+            importlib.reload(mujoco.gl_context)
     except ModuleNotFoundError as error:
         raise SimulatorError(f"{error.name} is not installed; the simulator needs it: {INSTALL_EXTRA}") from error
     except (ImportError, AttributeError, RuntimeError, OSError) as error:
