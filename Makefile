@@ -41,7 +41,7 @@ lint: setup
 	$(BIN)/ruff check $(SOURCES)
 
 imports: setup
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 types: setup
 	$(BIN)/pyright
