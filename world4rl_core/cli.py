@@ -117,8 +117,9 @@ def option_names(wanted: Any, prefix: str = "--") -> list[str]:
     names = []
     for field in dataclasses.fields(wanted):
         name = prefix + field.name.replace("_", "-")
-        nested = dataclasses.is_dataclass(types[field.name])
-        names += option_names(types[field.name], f"{name}.") if nested else [name]
+        kinds = (types[field.name], *typing.get_args(types[field.name]))  # a config may be optional
+        nested = next((kind for kind in kinds if dataclasses.is_dataclass(kind)), None)
+        names += option_names(nested, f"{name}.") if nested else [name]
     return names
 
 
