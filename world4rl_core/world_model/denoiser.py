@@ -33,6 +33,8 @@ class DenoiserConfig:
     """Folds squares of this many pixels into channels around the U-Net; the main lever for speed."""
     unet: UNetConfig = field(default_factory=UNetConfig)
     noise: NoiseConfig = field(default_factory=NoiseConfig)
+    residual: bool = False
+    """Predict the change from the newest frame instead of the frame: what stands still stays sharp in small networks."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """Arithmetic of the convolutions; weights stay fp32 in training."""
     channels_last: bool = True
@@ -54,6 +56,7 @@ class Context:
 
     past: Features
     condition: Conditioning
+    newest: Frame
 
 
 class Denoiser(nn.Module):
@@ -78,14 +81,23 @@ class Denoiser(nn.Module):
         if config.channels_last:
             self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def context(self, history: Frames, actions: Actions, history_sigma: PerBatch) -> Context:
-        """Everything that depends on history and actions; `history_sigma` is the noise that lies on the history."""
+    def context(
+        self, history: Frames, actions: Actions, history_sigma: PerBatch, newest: Frame | None = None
+    ) -> Context:
+        """Everything that depends on history and actions; `history_sigma` is the noise that lies on the history.
+
+        `newest` is the last frame of the history without that noise (default: the last frame as it is).
+        """
         encoded = self.encoding(actions)
         condition = self.action_mix(rearrange(self.action_table(encoded), "b t f -> b (t f)"))
         condition = condition + self.history_noise_features(torch.log1p(10.0 * history_sigma))
         past = rearrange(history, "b t c h w -> b (t c) h w") / self.config.noise.sigma_data
         with self._autocast(past.device):
-            return Context(past=self.past_stem(self._fold(past)), condition=condition)
+            return Context(
+                past=self.past_stem(self._fold(past)),
+                condition=condition,
+                newest=history[:, -1] if newest is None else newest,
+            )
 
     def network(self, scaled: Frame, c_noise: PerBatch, context: Context) -> Frame:
         """F_θ; `scaled` is c_in · noisy."""
@@ -97,16 +109,26 @@ class Denoiser(nn.Module):
         return F.pixel_shuffle(x.float().contiguous(), self.config.unshuffle)[..., :height, :width]
 
     def denoise(self, noisy: Frame, sigma: PerBatch, context: Context) -> Frame:
-        """The expected clean frame (World4RL eq. 2); `sigma` excludes the offset noise."""
+        """The expected clean frame (World4RL eq. 2); `sigma` excludes the offset noise.
+
+        With `residual`, what c_skip leaves of the signal is taken from the newest frame, and F adds the change.
+        """
         c = precondition(sigma, self.config.noise)
         f = self.network(per_row(c.c_in) * noisy, c.c_noise, context)
-        return per_row(c.c_skip) * noisy + per_row(c.c_out) * f
+        clean = per_row(c.c_skip) * noisy + per_row(c.c_out) * f
+        return clean + per_row(1.0 - c.c_skip) * context.newest if self.config.residual else clean
 
     def forward(
-        self, noisy: Frame, sigma: PerBatch, history: Frames, actions: Actions, history_sigma: PerBatch
+        self,
+        noisy: Frame,
+        sigma: PerBatch,
+        history: Frames,
+        actions: Actions,
+        history_sigma: PerBatch,
+        newest: Frame | None = None,
     ) -> Frame:
         """The expected clean frame given history and actions (World4RL eq. 4)."""
-        return self.denoise(noisy, sigma, self.context(history, actions, history_sigma))
+        return self.denoise(noisy, sigma, self.context(history, actions, history_sigma, newest))
 
     def _fold(self, x: Features) -> Features:
         stride = self.config.unshuffle * self.config.unet.stride

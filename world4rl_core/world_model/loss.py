@@ -53,7 +53,7 @@ def unrolled_loss(
         target = frames[:, history_length + step]
         sigma = draw_sigma(len(target), core.config.noise, random=random)
         noisy = add_noise(target, sigma, core.config.noise, random=random)
-        predicted = denoiser(noisy, sigma, history, window, history_sigma)
+        predicted = denoiser(noisy, sigma, history, window, history_sigma, past[-1])
         losses.append((weights * _network_error(predicted, target, sigma, core)).mean())
         past.append(predicted.detach().clamp(-1.0, 1.0))
     figures = {f"loss_{step + 1}": loss.item() for step, loss in enumerate(losses)}
