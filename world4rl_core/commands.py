@@ -26,7 +26,7 @@ def _loop(help: str, example: str, module: str) -> Command:
 COMMANDS: dict[str, Command] = {
     "collect metaworld": _loop(
         "Record expert, policy or random episodes in Meta-World.",
-        "--task faucet-open-v3 --source expert --episodes 3 --out datasets/expert",
+        "--task faucet-open-v3 --source expert --episodes 10 --out datasets/expert",
         "world4rl_core.train.collect",
     ),
     "train bc": _loop(
