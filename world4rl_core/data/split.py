@@ -12,7 +12,8 @@ def split_episodes(
     """Sorted int64 ids of the training and of the held-out episodes, stratified by source and episode success.
 
     `fraction` of the episodes (of those `among`, if given) are held out, at least one unless it is 0; each stratum
-    gives its share, rounded by largest remainder. Raises DataError unless 0 <= fraction < 1 and training keeps at least one episode.
+    gives its share, rounded by largest remainder. Raises DataError unless 0 <= fraction < 1 and training keeps at
+    least one episode.
     """
     if not 0 <= fraction < 1:
         raise DataError(f"the held-out fraction must be at least 0 and below 1, got {fraction}")

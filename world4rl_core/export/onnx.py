@@ -1,5 +1,6 @@
 """A policy as ONNX: uint8 image in, clipped action out, checked against the original."""
 
+import logging
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,12 +60,16 @@ def run(config: Config) -> Path:
 
 def to_onnx(module: nn.Module, example: Tensor) -> bytes:
     """The module as an ONNX model with a free batch dimension, input `image`, output `action`."""
+    exporter = logging.getLogger("torch.onnx")
+    level = exporter.level
+    exporter.setLevel(logging.ERROR)  # it warns of every library that is not installed
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             module, (example,), input_names=["image"], output_names=["action"], opset_version=OPSET, dynamo=True,
             dynamic_shapes={"image": {0: torch.export.Dim("batch", min=1)}}, verbose=False,
         )  # fmt: skip
+    exporter.setLevel(level)
     if program is None:
         raise CheckpointError("torch could not express the policy as ONNX")
     return program.model_proto.SerializeToString()

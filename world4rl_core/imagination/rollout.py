@@ -1,7 +1,7 @@
 """Imagined experience for PPO, and the success rate of a policy in imagination."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -12,12 +12,14 @@ from world4rl_core.policy.rollout import Rollout
 from world4rl_core.types import Action, Frame, PerBatch
 
 
+@runtime_checkable
 class Actor(Protocol):
     """The mean action of a frame."""
 
     def __call__(self, frame: Frame) -> Action: ...
 
 
+@runtime_checkable
 class Value(Protocol):
     """The value of a frame and the share of the horizon that has passed."""
 

@@ -33,15 +33,13 @@ class Config:
     """Initial states on which both policies are judged in the real simulator."""
     workers: int = 2
     """Simulator processes."""
-    recipe: Recipe | None = None
-    """Sizes of everything (default: the task's own)."""
     override_trust: str = ""
     """Reason to refine although the world model was found wanting."""
 
 
 def run(config: Config) -> str:
     """Runs what is still missing of the loop; the answer is the comparison and the report's path."""
-    recipe = config.recipe or recipe_for(config.task)
+    recipe = recipe_for(config.task)
     if config.episodes < 1:
         raise ConfigError(f"episodes must be at least 1, got {config.episodes}")
     out = config.out

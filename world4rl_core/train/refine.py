@@ -89,9 +89,11 @@ def run(config: Config) -> Path:
     if folder.is_complete:
         return config.out
     refinement = Refinement(config, world)
+    if not folder.has_state:
+        refinement.gate()
     first = refinement.load(folder.resume())
     if first == 0:
-        cloned = refinement.gate() | refinement.evaluate()
+        cloned = refinement.evidence | refinement.evaluate()
         refinement.alarm.check(cloned)
         folder.log(0, cloned)
     reason = "all iterations done"
@@ -133,7 +135,7 @@ class Refinement:
         self.alarm = HackingAlarm(config.hacking)
         self.evidence: dict[str, float] = {}
 
-    def gate(self) -> dict[str, float]:
+    def gate(self) -> None:
         """Compares imagined with real outcomes of held-out replays. Raises TrustError when they disagree."""
         config = self.config
         _, held_out = held_out_episodes(config.data, world_model=config.world_model, reward=config.reward)
@@ -141,7 +143,6 @@ class Refinement:
             self.model, self.classifier, self.decision, self.cache, held_out,
             config=config.gate, override=config.override_trust, seed=config.seed,
         )  # fmt: skip
-        return self.evidence
 
     def iterate(self, iteration: int) -> dict[str, float]:
         """One rollout and one update."""

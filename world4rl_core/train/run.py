@@ -9,6 +9,7 @@ model.safetensors      the result; there only when the run is complete
 
 import json
 import logging
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -37,26 +38,30 @@ class Run:
         self.folder, self.kind, self.world = folder, kind, world
         self.save_every_s: float = getattr(config, "save_every_s", 30.0)
         self._saved_s = time.monotonic()
-        resolved = {"kind": kind, **to_json(config)}
-        path = folder / CONFIG
-        if path.is_file():
-            _refuse_other_config(json.loads(path.read_text()), resolved, folder)
-        world.barrier()
+        self._resolved = {"kind": kind, **to_json(config)}
+        if (folder / CONFIG).is_file():
+            _refuse_other_config(json.loads((folder / CONFIG).read_text()), self._resolved, folder)
         self._writer: SummaryWriter | None = None
-        if world.is_main and not path.is_file():
-            write_atomically(path, json.dumps(resolved, indent=1).encode())
 
     @property
     def is_complete(self) -> bool:
         """Whether the result has been written."""
         return (self.folder / MODEL).is_file()
 
+    @property
+    def has_state(self) -> bool:
+        """Whether there is something to continue from."""
+        return (self.folder / CHECKPOINT).is_file()
+
     def resume(self) -> State | None:
-        """The newest training state, or None at the start; the log is cut back to it."""
-        path = self.folder / CHECKPOINT
-        state = load_state(path) if path.is_file() else None
+        """The newest training state, or None at the start; the log is cut back to it.
+
+        To be called when everything that could be refused has been checked: it is what claims the folder.
+        """
+        state = load_state(self.folder / CHECKPOINT) if self.has_state else None
         step = -1 if state is None else int(state["step"])
         if self.world.is_main:
+            write_atomically(self.folder / CONFIG, json.dumps(self._resolved, indent=1).encode())
             self._cut_log(step)
             self._writer = SummaryWriter(str(self.folder), purge_step=step + 1)
         if state is not None:
@@ -96,7 +101,13 @@ class Run:
     def progress(self, total: int, *, done: int, unit: str = "step") -> "tqdm[Any]":
         """A bar with rate and time left; silent in all but the main process."""
         return tqdm(
-            total=total, initial=done, unit=unit, desc=self.kind, dynamic_ncols=True, disable=not self.world.is_main
+            mininterval=0.2 if sys.stderr.isatty() else 15.0,
+            total=total,
+            initial=done,
+            unit=unit,
+            desc=self.kind,
+            dynamic_ncols=True,
+            disable=not self.world.is_main,
         )
 
     def _cut_log(self, step: int) -> None:

@@ -34,7 +34,7 @@ class DenoiserConfig:
     unet: UNetConfig = field(default_factory=UNetConfig)
     noise: NoiseConfig = field(default_factory=NoiseConfig)
     residual: bool = False
-    """Predict the change from the newest frame instead of the frame: what stands still stays sharp in small networks."""
+    """Predict the change from the newest frame instead of the frame, so that what stands still stays sharp."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """Arithmetic of the convolutions; weights stay fp32 in training."""
     channels_last: bool = True

@@ -20,7 +20,7 @@ from world4rl_core.policy.ppo import (
 )
 
 
-def by_definition(rewards, values, next_values, terminated, truncated, gamma, lam):  # noqa: ANN001, ANN202
+def by_definition(rewards, values, next_values, terminated, truncated, gamma, lam):
     """A_t = Σ_k (γλ)^k δ_{t+k}, the sum ending with the episode (Schulman et al. 2016, eq. 16)."""
     steps = len(rewards)
     advantages = torch.zeros(steps)
@@ -59,7 +59,8 @@ def test_truncation_bootstraps_and_termination_does_not() -> None:
 
 
 def test_one_step_target_is_equation_9() -> None:
-    rewards, values, next_values = torch.tensor([[0.0], [1.0]]), torch.tensor([[0.2], [0.4]]), torch.tensor([[0.5], [9.0]])
+    rewards, values = torch.tensor([[0.0], [1.0]]), torch.tensor([[0.2], [0.4]])
+    next_values = torch.tensor([[0.5], [9.0]])
     found = one_step(rewards, values, next_values, terminated=torch.tensor([[False], [True]]), gamma=0.9)
     torch.testing.assert_close(found.targets, torch.tensor([[0.45], [1.0]]))
     torch.testing.assert_close(found.advantages, torch.tensor([[0.25], [0.6]]))
@@ -71,7 +72,8 @@ def test_log_prob_and_kl_are_those_of_torch() -> None:
     std = torch.tensor([0.1, 0.2, 0.5, 1.0])
     normal, reference = torch.distributions.Normal(mean, std), torch.distributions.Normal(other, std)
     torch.testing.assert_close(log_prob(action, mean, std), normal.log_prob(action).sum(-1))
-    torch.testing.assert_close(kl_same_std(mean, other, std), torch.distributions.kl_divergence(normal, reference).sum(-1))
+    divergence = torch.distributions.kl_divergence(normal, reference).sum(-1)
+    torch.testing.assert_close(kl_same_std(mean, other, std), divergence)
 
 
 def test_clipping_stops_the_gradient_of_steps_that_moved_too_far() -> None:
