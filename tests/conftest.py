@@ -5,10 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 # The numeric tower: an int is a float, as it is everywhere else in Python.
 install_import_hook("world4rl_core", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+
+# No time limit for a single example: what is imported or compiled on first use would fail it.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 GOLDEN = Path(__file__).parent / "golden"
 

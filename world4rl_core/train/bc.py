@@ -87,7 +87,7 @@ def run(config: Config) -> Path:
             loss.backward()
             optimiser.step()
             schedule.step()
-            if (step + 1) % 50 == 0:
+            if (step + 1) % 50 == 0 or step + 1 == config.steps:
                 figures = {"loss": loss.item(), "held_out_loss": _held_out_loss(policy, cache, held_out, config)}
                 folder.log(step + 1, figures)
                 bar.set_postfix(loss=f"{loss.item():.4f}")

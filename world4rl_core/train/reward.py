@@ -189,7 +189,7 @@ def _train(classifier: SuccessClassifier, examples: list[Examples], config: Conf
             loss.backward()
             optimiser.step()
             schedule.step()
-            if (step + 1) % 25 == 0:
+            if (step + 1) % 25 == 0 or step + 1 == config.steps:
                 folder.log(step + 1, {"loss": loss.item()})
                 bar.set_postfix(loss=f"{loss.item():.4f}")
             bar.update()

@@ -103,7 +103,7 @@ def run(config: Config) -> Path:
             segment = sampler.sample(world.share(config.batch), step=step, rank=world.rank, world_size=world.size)
             frames = to_frames(segment.frames.to(world.device))
             figures = trainer.step(frames, segment.actions.to(world.device), step=step)
-            if (step + 1) % 50 == 0:
+            if (step + 1) % 50 == 0 or step + 1 == config.steps:
                 folder.log(step + 1, figures)
                 bar.set_postfix(loss=f"{figures['loss']:.4f}")
             bar.update()
@@ -170,6 +170,12 @@ class Trainer:
         self.model.load_state_dict(state["weights"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
+        for parameter, slots in self.optimiser.state.items():  # the fused optimiser wants its state laid out alike
+            slots.update(
+                (key, torch.empty_like(parameter).copy_(value))
+                for key, value in list(slots.items())
+                if value.shape == parameter.shape
+            )
         self.schedule.load_state_dict(state["schedule"])
         return int(state["step"])
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from world4rl_core.errors import ConfigError
 from world4rl_core.nets.action_encoding import EncodingName, make_encoding
-from world4rl_core.nets.blocks import Conditioning, Features, FourierFeatures, group_count, zeroed
+from world4rl_core.nets.blocks import Conditioning, Features, FourierFeatures, Transformed, group_count, zeroed
 from world4rl_core.nets.unet import UNet, UNetConfig
 from world4rl_core.types import Actions, Frame, Frames, PerBatch
 from world4rl_core.world_model.edm import NoiseConfig, precondition
@@ -54,7 +54,7 @@ class DenoiserConfig:
 class Context:
     """What does not change while one frame is denoised."""
 
-    past: Features
+    past: Transformed
     condition: Conditioning
     newest: Frame
 
@@ -77,7 +77,8 @@ class Denoiser(nn.Module):
         self.noisy_stem = nn.Conv2d(fold, channels, 3, padding=1)
         self.unet = UNet(config.unet)
         self.norm_out = nn.GroupNorm(group_count(channels), channels)
-        self.conv_out = zeroed(nn.Conv2d(channels, fold, 3, padding=1))
+        gates = config.unshuffle**2 if config.residual else 0
+        self.conv_out = zeroed(nn.Conv2d(channels, fold + gates, 3, padding=1))
         if config.channels_last:
             self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -106,12 +107,14 @@ class Denoiser(nn.Module):
             condition = self.condition(context.condition + self.noise_features(c_noise))
             x = self.unet(context.past + self.noisy_stem(self._fold(scaled)), condition)
             x = self.conv_out(F.silu(self.norm_out(x)))
-        return F.pixel_shuffle(x.float().contiguous(), self.config.unshuffle)[..., :height, :width]
+        x = F.pixel_shuffle(x.float().contiguous(), self.config.unshuffle)[..., :height, :width]
+        return x[:, :3] * torch.sigmoid(x[:, 3:]) if self.config.residual else x
 
     def denoise(self, noisy: Frame, sigma: PerBatch, context: Context) -> Frame:
         """The expected clean frame (World4RL eq. 2); `sigma` excludes the offset noise.
 
-        With `residual`, what c_skip leaves of the signal is taken from the newest frame, and F adds the change.
+        With `residual`, what c_skip leaves of the signal is taken from the newest frame, and F adds the change, behind
+        a gate for each pixel: where nothing moves the gate closes and no error can accumulate.
         """
         c = precondition(sigma, self.config.noise)
         f = self.network(per_row(c.c_in) * noisy, c.c_noise, context)
@@ -130,7 +133,7 @@ class Denoiser(nn.Module):
         """The expected clean frame given history and actions (World4RL eq. 4)."""
         return self.denoise(noisy, sigma, self.context(history, actions, history_sigma, newest))
 
-    def _fold(self, x: Features) -> Features:
+    def _fold(self, x: Features) -> Transformed:
         stride = self.config.unshuffle * self.config.unet.stride
         x = F.pad(x, (0, -x.shape[-1] % stride, 0, -x.shape[-2] % stride), mode="replicate")
         x = F.pixel_unshuffle(x, self.config.unshuffle)

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from world4rl_core.nets.random_rows import RandomRows
-from world4rl_core.types import Actions, Frame, Frames, PerBatch, Scalar
+from world4rl_core.types import Frame, Frames, PerBatch, Scalar
 from world4rl_core.world_model.denoiser import Denoiser, per_row
 from world4rl_core.world_model.edm import add_noise, draw_sigma, precondition
 
@@ -34,7 +34,12 @@ def motion_weights(frames: Frames, extra: float) -> Float[Tensor, "batch 1 heigh
 
 
 def unrolled_loss(
-    denoiser: nn.Module, frames: Frames, actions: Actions, config: LossConfig, *, random: RandomRows
+    denoiser: nn.Module,
+    frames: Frames,
+    actions: Float[Tensor, "batch time-1 action"],
+    config: LossConfig,
+    *,
+    random: RandomRows,
 ) -> tuple[Scalar, dict[str, float]]:
     """Mean of the EDM loss (World4RL eq. 5) over the unroll, and figures to log.
 

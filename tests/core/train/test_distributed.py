@@ -1,0 +1,56 @@
+"""Two processes train as one does."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import ddp_world_model
+import pytest
+
+from world4rl_core.errors import ConfigError
+from world4rl_core.train.distributed import World, join
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+def torchrun(*arguments: str) -> str:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", *arguments]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(command, env=environment, cwd=REPOSITORY, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_two_processes_have_the_loss_curve_of_one_at_the_same_global_batch(dataset: Path) -> None:
+    alone = ddp_world_model.losses(dataset)
+    out = torchrun(ddp_world_model.__file__, str(dataset))
+    line = next(line for line in out.splitlines() if line.startswith("losses"))
+    together = [float(word) for word in line.split()[1:]]
+    assert together == pytest.approx(alone, rel=0.02)
+
+
+@pytest.mark.slow
+def test_world_model_and_refinement_train_under_torchrun(
+    dataset: Path, clone: Path, judge: Path, model: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "wm"
+    torchrun(
+        "-m", "world4rl_core", "train", "world-model", "--data", str(dataset), "--out", str(out), "--steps", "4",
+        "--batch", "8", "--held-out", "0.3",
+    )  # fmt: skip
+    assert (out / "model.safetensors").is_file()
+    refined = tmp_path / "refined"
+    torchrun(
+        "-m", "world4rl_core", "refine", "--policy", str(clone), "--world-model", str(model), "--reward", str(judge),
+        "--data", str(dataset), "--out", str(refined), "--iterations", "6", "--rollout-steps", "4",
+        "--imagination.envs", "8", "--imagination.horizon", "8", "--override-trust", "a tiny model for a test",
+    )  # fmt: skip
+    assert len((refined / "log.jsonl").read_text().splitlines()) == 7
+
+
+def test_a_batch_that_does_not_divide_is_refused() -> None:
+    world = World(rank=0, size=3, device=join("cpu").device)
+    with pytest.raises(ConfigError, match="batch 8 must be a multiple of the 3 processes"):
+        world.share(8)

@@ -1,0 +1,119 @@
+"""An interrupted training that is continued ends exactly where an uninterrupted one does."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_runs import bc_config, reward_config, world_model_config
+
+from world4rl_core.errors import CheckpointError, ConfigError
+from world4rl_core.imagination.env import ImaginationConfig
+from world4rl_core.nets.checkpoint import load_state, save_state
+from world4rl_core.train import bc, refine, reward, run, world_model
+
+
+class Killed(Exception):
+    """Stands for a SIGKILL between two steps."""
+
+
+def interrupt_after(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """Every state is saved; the process dies once `step` steps are done."""
+
+    def save_and_die(self: run.Run, make_state: Callable[[], dict[str, Any]]) -> None:
+        state = make_state()
+        self.save(state)
+        if state["step"] == step:
+            raise Killed
+
+    monkeypatch.setattr(run.Run, "save_if_due", save_and_die)
+
+
+def assert_same_result(first: Path, second: Path) -> None:
+    one, other = load_state(first / run.MODEL), load_state(second / run.MODEL)
+    assert one["step"] == other["step"]
+    assert one["weights"].keys() == other["weights"].keys()
+    for name, weight in one["weights"].items():
+        assert torch.equal(weight, other["weights"][name]), name
+    assert (first / run.LOG).read_text() == (second / run.LOG).read_text()
+
+
+def interrupted_equals_uninterrupted(
+    train: Callable[[Any], Any], config: Any, other: Path, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(config)
+    again = dataclasses.replace(config, out=other)
+    with monkeypatch.context() as patched:
+        interrupt_after(patched, step)
+        with pytest.raises(Killed):
+            train(again)
+    assert not (other / run.MODEL).exists()
+    assert load_state(other / run.CHECKPOINT)["step"] == step
+    train(again)
+    assert_same_result(config.out, other)
+    assert not (other / run.CHECKPOINT).exists()
+
+
+def test_cloning_resumes_bit_for_bit(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = bc_config(dataset, tmp_path / "a")
+    interrupted_equals_uninterrupted(bc.run, config, tmp_path / "b", 53, monkeypatch)
+
+
+def test_world_model_resumes_bit_for_bit(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = world_model_config(dataset, tmp_path / "a")
+    interrupted_equals_uninterrupted(world_model.run, config, tmp_path / "b", 5, monkeypatch)
+
+
+def test_reward_resumes_bit_for_bit(
+    dataset: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = reward_config(dataset, tmp_path / "a", world_model=model)
+    interrupted_equals_uninterrupted(reward.run, config, tmp_path / "b", 13, monkeypatch)
+
+
+def test_refinement_resumes_bit_for_bit(
+    dataset: Path, clone: Path, model: Path, judge: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = refine.Config(
+        policy=clone, world_model=model, reward=judge, data=(dataset,), out=tmp_path / "a", iterations=6,
+        rollout_steps=4, evaluate_every=2, imagination=ImaginationConfig(envs=6, horizon=8),
+        override_trust="a tiny model for a test",
+    )  # fmt: skip
+    interrupted_equals_uninterrupted(refine.run, config, tmp_path / "b", 3, monkeypatch)
+
+
+def test_a_complete_run_is_not_repeated(dataset: Path, clone: Path) -> None:
+    before = (clone / run.MODEL).stat().st_mtime_ns
+    assert bc.run(bc_config(dataset, clone)) == clone
+    assert (clone / run.MODEL).stat().st_mtime_ns == before
+
+
+def test_another_config_is_refused_by_name(dataset: Path, clone: Path) -> None:
+    with pytest.raises(ConfigError, match="lr was 0.001, now 0.5; choose another --out"):
+        bc.run(bc_config(dataset, clone, lr=0.5))
+
+
+def test_log_lines_after_the_checkpoint_are_cut(tmp_path: Path, dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = bc_config(dataset, tmp_path / "a")
+    with monkeypatch.context() as patched:
+        interrupt_after(patched, 51)
+        with pytest.raises(Killed):
+            bc.run(config)
+    with (tmp_path / "a" / run.LOG).open("a") as log:
+        log.write('{"step": 99, "loss": 0.0}\n{"step": 100, "lo')
+    bc.run(config)
+    assert [json.loads(line)["step"] for line in (tmp_path / "a" / run.LOG).read_text().splitlines()] == [50, 60]
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    save_state(path, {"step": 1, "list": [torch.ones(2), None, {"a": 1.5}], 3: "int key"})
+    state = load_state(path)
+    assert state["list"][2] == {"a": 1.5}
+    assert state[3] == "int key"  # type: ignore[index]
+    path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(CheckpointError, match="damaged checkpoint"):
+        load_state(path)
