@@ -14,7 +14,6 @@ from world4rl_core.imagination.env import ImaginationConfig
 from world4rl_core.policy.update import PPOConfig
 from world4rl_core.train import bc, collect, refine, reward, world_model
 from world4rl_core.train.recipes import Recipe, recipe_for
-from world4rl_core.world_model.sampler import SamplerConfig
 
 logger = logging.getLogger(__name__)
 
@@ -80,8 +79,7 @@ def _stages(config: Config, recipe: Recipe) -> list[tuple[str, Callable[[], obje
         noise=recipe.policy_noise,
     )  # fmt: skip
     imagine = world_model.Config(
-        data=data, out=out / "world-model", steps=recipe.world_model_steps, held_out=recipe.held_out,
-        lr=recipe.world_model_lr, ema=0.995, sampler=SamplerConfig(steps=recipe.denoising_steps), seed=seed,
+        data=data, out=out / "world-model", steps=recipe.world_model_steps, held_out=recipe.held_out, seed=seed,
     )  # fmt: skip
     judge = reward.Config(
         data=data, out=out / "reward", world_model=out / "world-model", steps=recipe.reward_steps,

@@ -22,11 +22,9 @@ class Recipe:
     clone_steps: int = 600
     held_out: float = 0.15
     """Share of the episodes that judge the world model instead of training it."""
-    world_model_steps: int = 1000
-    world_model_lr: float = 1e-3
-    denoising_steps: int = 2
-    reward_steps: int = 600
-    iterations: int = 60
+    world_model_steps: int = 900
+    reward_steps: int = 400
+    iterations: int = 40
     std: float = 0.2
     """Exploration noise of the refinement."""
 

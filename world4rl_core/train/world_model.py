@@ -43,19 +43,20 @@ class Config:
     size: tuple[int, int] | None = None
     """Height and width of one view (default: as recorded)."""
     loss: LossConfig = field(default_factory=LossConfig)
-    sampler: SamplerConfig = field(default_factory=SamplerConfig)
-    steps: int = 4000
+    sampler: SamplerConfig | None = None
+    """How frames are drawn (default: as suits the architecture)."""
+    steps: int = 1000
     """Gradient steps."""
-    batch: int = 64
+    batch: int = 32
     """Segments a step, over all processes."""
-    lr: float = 5e-4
-    """Peak learning rate; cosine to a tenth."""
+    lr: float = 2e-3
+    """Peak learning rate; cosine to a twentieth."""
     weight_decay: float = 1e-2
     warmup: int = 100
     """Steps of linear warm-up."""
     clip: float = 1.0
     """Largest norm of the gradient."""
-    ema: float = 0.999
+    ema: float = 0.995
     """Decay of the averaged weights, which are the result (0: none)."""
     held_out: float = 0.1
     """Share of episodes left out of training, to judge the model on."""
@@ -87,7 +88,9 @@ def run(config: Config) -> Path:
     height, width = cache.frames.shape[1:3]
     shape = preset(config.architecture, action_dim=cache.action_dim, height=height, width=width)
     shape = dataclasses.replace(
-        shape, sampler=config.sampler, denoiser=dataclasses.replace(shape.denoiser, encoding=config.encoding)
+        shape,
+        sampler=config.sampler or shape.sampler,
+        denoiser=dataclasses.replace(shape.denoiser, encoding=config.encoding),
     )
     trainer = Trainer(WorldModel(shape).to(world.device), config, world)
     first = trainer.load(folder.resume())
@@ -188,7 +191,7 @@ class Trainer:
 
     def _rate(self, step: int) -> float:
         warm = min(1.0, (step + 1) / max(1, self.config.warmup))
-        return warm * (0.1 + 0.9 * 0.5 * (1.0 + math.cos(math.pi * min(1.0, step / self.config.steps))))
+        return warm * (0.05 + 0.95 * 0.5 * (1.0 + math.cos(math.pi * min(1.0, step / self.config.steps))))
 
 
 def _refuse_empty(config: Config) -> None:

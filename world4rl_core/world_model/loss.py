@@ -17,9 +17,9 @@ from world4rl_core.world_model.edm import add_noise, draw_sigma, precondition
 class LossConfig:
     """What the denoiser is asked to be good at."""
 
-    unroll: int = 2
+    unroll: int = 4
     """Frames predicted in a row, each from a history that holds the earlier predictions."""
-    history_noise: float = 0.1
+    history_noise: float = 0.02
     """Largest deviation of the noise put on the history in training (0: none)."""
     motion_weight: float = 4.0
     """Extra weight on pixels that move within the segment (0: plain EDM loss, the paper's)."""

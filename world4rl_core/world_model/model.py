@@ -13,6 +13,7 @@ from world4rl_core.nets.random_rows import RandomRows
 from world4rl_core.nets.unet import UNetConfig
 from world4rl_core.types import Actions, Frame, Frames
 from world4rl_core.world_model.denoiser import Denoiser, DenoiserConfig
+from world4rl_core.world_model.edm import NoiseConfig
 from world4rl_core.world_model.sampler import SamplerConfig, sample
 
 
@@ -29,22 +30,28 @@ class WorldModelConfig:
     """Deviation of the noise the network is told lies on the history when it imagines."""
 
 
-CPU_UNET = UNetConfig(channels=(48, 64, 96), depths=(1, 1, 1), attention=(False,) * 3, middle=1, middle_attention=False)
+CPU_UNET = UNetConfig(
+    channels=(64, 96, 128), depths=(1, 1, 1), attention=(False,) * 3, middle=1, middle_attention=False
+)
+CPU_NOISE = NoiseConfig(offset=0.0, log_mean=1.5, log_std=1.0)
+CPU_SAMPLER = SamplerConfig(steps=1, high=20.0)
 
 
 def preset(name: str, *, action_dim: int, height: int, width: int) -> WorldModelConfig:
-    """`paper`: DIAMOND's size at any resolution. `cpu`: pixels folded into channels, bf16.
+    """`paper`: DIAMOND's size at any resolution. `cpu`: pixels folded into channels, the change drawn in one step, bf16.
 
     Raises ConfigError for another name.
     """
     if name == "paper":
-        denoiser = DenoiserConfig(action_dim=action_dim)
+        denoiser, sampler = DenoiserConfig(action_dim=action_dim), SamplerConfig()
     elif name == "cpu":
-        unshuffle = 4 if min(height, width) >= 64 else 2
-        denoiser = DenoiserConfig(action_dim=action_dim, unet=CPU_UNET, unshuffle=unshuffle, precision="bf16")
+        denoiser = DenoiserConfig(
+            action_dim=action_dim, unet=CPU_UNET, noise=CPU_NOISE, unshuffle=4, residual=True, precision="bf16"
+        )
+        sampler = CPU_SAMPLER
     else:
         raise ConfigError(f"unknown world-model preset {name!r}; known: cpu, paper")
-    return WorldModelConfig(height=height, width=width, denoiser=denoiser)
+    return WorldModelConfig(height=height, width=width, denoiser=denoiser, sampler=sampler)
 
 
 class WorldModel(nn.Module):
