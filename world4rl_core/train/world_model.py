@@ -23,7 +23,6 @@ from world4rl_core.train.distributed import World, join
 from world4rl_core.train.run import Run
 from world4rl_core.world_model.loss import LossConfig, unrolled_loss
 from world4rl_core.world_model.model import WorldModel, preset
-from world4rl_core.world_model.sampler import SamplerConfig
 
 
 @dataclass(frozen=True)
@@ -43,8 +42,8 @@ class Config:
     size: tuple[int, int] | None = None
     """Height and width of one view (default: as recorded)."""
     loss: LossConfig = field(default_factory=LossConfig)
-    sampler: SamplerConfig | None = None
-    """How frames are drawn (default: as suits the architecture)."""
+    denoising_steps: int | None = None
+    """Steps in which a frame is drawn (default: as suits the architecture)."""
     steps: int = 1000
     """Gradient steps."""
     batch: int = 32
@@ -87,9 +86,10 @@ def run(config: Config) -> Path:
     torch.manual_seed(config.seed)
     height, width = cache.frames.shape[1:3]
     shape = preset(config.architecture, action_dim=cache.action_dim, height=height, width=width)
+    steps = config.denoising_steps or shape.sampler.steps
     shape = dataclasses.replace(
         shape,
-        sampler=config.sampler or shape.sampler,
+        sampler=dataclasses.replace(shape.sampler, steps=steps),
         denoiser=dataclasses.replace(shape.denoiser, encoding=config.encoding),
     )
     trainer = Trainer(WorldModel(shape).to(world.device), config, world)

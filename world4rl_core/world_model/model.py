@@ -38,7 +38,7 @@ CPU_SAMPLER = SamplerConfig(steps=1, high=20.0)
 
 
 def preset(name: str, *, action_dim: int, height: int, width: int) -> WorldModelConfig:
-    """`paper`: DIAMOND's size at any resolution. `cpu`: pixels folded into channels, the change drawn in one step, bf16.
+    """`paper`: DIAMOND's size at any resolution. `cpu`: pixels folded into channels, the change in one step, bf16.
 
     Raises ConfigError for another name.
     """

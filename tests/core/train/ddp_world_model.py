@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.distributed as dist
 
@@ -11,6 +12,7 @@ from world4rl_core.data.segments import SegmentSampler
 from world4rl_core.nets.image import to_frames
 from world4rl_core.train.distributed import join
 from world4rl_core.train.world_model import Config, Trainer
+from world4rl_core.world_model.loss import LossConfig
 from world4rl_core.world_model.model import WorldModel, preset
 
 STEPS, BATCH = 6, 8
@@ -23,8 +25,10 @@ def losses(dataset: Path) -> list[float]:
     height, width = cache.frames.shape[1:3]
     torch.manual_seed(0)
     model = WorldModel(preset("cpu", action_dim=cache.action_dim, height=height, width=width))
-    trainer = Trainer(model, Config(data=(dataset,), out=dataset, steps=STEPS, warmup=1), world)
-    sampler = SegmentSampler(cache, list(range(cache.num_episodes)), history=4, horizon=2, seed=0)  # type: ignore[arg-type]
+    trainer = Trainer(
+        model, Config(data=(dataset,), out=dataset, steps=STEPS, warmup=1, loss=LossConfig(unroll=2)), world
+    )
+    sampler = SegmentSampler(cache, np.arange(cache.num_episodes), history=4, horizon=2, seed=0)
     found = []
     for step in range(STEPS):
         segment = sampler.sample(world.share(BATCH), step=step, rank=world.rank, world_size=world.size)

@@ -33,7 +33,7 @@ def test_every_parameter_of_the_denoiser_receives_a_gradient(architecture: str) 
     frames, actions = torch.rand(4, 6, 3, 16, 16) * 2 - 1, torch.rand(4, 5, 4) * 2 - 1
     optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
     for step in range(4):  # zero-initialised layers let the gradient through only after a step
-        loss, _ = unrolled_loss(model.denoiser, frames, actions, LossConfig(), random=RandomRows(0, step))
+        loss, _ = unrolled_loss(model.denoiser, frames, actions, LossConfig(unroll=2), random=RandomRows(0, step))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
