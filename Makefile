@@ -5,7 +5,7 @@ TASK ?= faucet-open-v3
 SEED ?= 0
 
 BIN := .venv/bin
-SOURCES := $(wildcard world4rl_core tests benchmarks)
+SOURCES := $(wildcard world4rl_core tests benchmarks results)
 # Two test processes with one thread each: more threads than cores make torch slower, not faster.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --tb=short -n 2
 
