@@ -8,9 +8,9 @@ import numpy as np
 from world4rl_core.data.cache import FrameCache
 from world4rl_core.errors import TrustError
 from world4rl_core.evaluation.outcomes import Confusion
-from world4rl_core.imagination.replay import frame_logits, replay
+from world4rl_core.evaluation.replays import replay_episodes
 from world4rl_core.reward.classifier import SuccessClassifier
-from world4rl_core.reward.decision import Decision, episode_peaks
+from world4rl_core.reward.decision import Decision
 from world4rl_core.world_model.model import WorldModel
 
 logger = logging.getLogger(__name__)
@@ -56,15 +56,20 @@ def check_gate(
 
 
 def outcome_confusion(
-    model: WorldModel, classifier: SuccessClassifier, decision: Decision, cache: FrameCache, episodes: np.ndarray,
-    *, seed: int,
-) -> Confusion:  # fmt: skip
+    model: WorldModel,
+    classifier: SuccessClassifier,
+    decision: Decision,
+    cache: FrameCache,
+    episodes: np.ndarray,
+    *,
+    seed: int,
+) -> Confusion:
     """Imagined against real outcomes of the episodes' recorded actions."""
     device = next(model.parameters()).device
-    replays = replay(model, cache, episodes, seed=seed + 17, device=device)
-    probabilities = decision.probabilities(frame_logits(classifier, replays.frames, device=device))
-    imagined = episode_peaks(probabilities, replays.valid, dwell=decision.dwell) >= decision.threshold
-    return Confusion.of(replays.outcomes, imagined)
+    replayed = replay_episodes(
+        model, classifier, decision, cache=cache, episodes=episodes, seed=seed + 17, device=device
+    )
+    return Confusion.of([item.really_succeeded for item in replayed], [item.imagined_success for item in replayed])
 
 
 def _verdict(confusion: Confusion, config: GateConfig) -> str:

@@ -1,0 +1,60 @@
+"""When refinement refuses to start, and when it stops by itself."""
+
+from pathlib import Path
+
+import pytest
+
+from world4rl_core.errors import CheckpointError, ConfigError, DataError, TrustError
+from world4rl_core.imagination.env import ImaginationConfig
+from world4rl_core.nets.checkpoint import load_state
+from world4rl_core.train import refine, run
+from world4rl_core.train.hacking import HackingAlarm, HackingConfig
+
+
+def config(dataset: Path, clone: Path, model: Path, judge: Path, out: Path, **changes: object) -> refine.Config:
+    options = {"iterations": 2, "rollout_steps": 3, "imagination": ImaginationConfig(envs=4, horizon=5), **changes}
+    return refine.Config(policy=clone, world_model=model, reward=judge, data=(dataset,), out=out, **options)  # type: ignore[arg-type]
+
+
+def test_an_untrusted_world_model_is_refused_and_nothing_is_claimed(
+    dataset: Path, clone: Path, model: Path, judge: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "refined"
+    with pytest.raises(TrustError, match="refusing to refine: .*--override-trust REASON"):
+        refine.run(config(dataset, clone, model, judge, out))
+    assert not (out / run.CONFIG).exists()
+    refine.run(config(dataset, clone, model, judge, out, override_trust="a tiny model for a test"))
+    provenance = load_state(out / run.MODEL)["provenance"]
+    assert provenance["override_trust"] == "a tiny model for a test"
+    assert provenance["end"] == "all iterations done"
+
+
+def test_checkpoints_of_other_kinds_are_named(
+    dataset: Path, clone: Path, model: Path, judge: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(CheckpointError, match="holds a world-model checkpoint, wanted policy"):
+        refine.run(config(dataset, model, model, judge, tmp_path / "x"))
+    with pytest.raises(ConfigError, match="pass --policy"):
+        refine.run(config(dataset, Path(), model, judge, tmp_path / "x"))
+
+
+def test_other_data_is_refused(dataset: Path, clone: Path, model: Path, judge: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="missing"):
+        refine.run(config(tmp_path / "missing", clone, model, judge, tmp_path / "x"))
+
+
+def test_alarm_needs_success_and_uncertainty_to_rise_together_for_a_while() -> None:
+    alarm = HackingAlarm(HackingConfig(uncertainty_rise=0.5, success_rise=0.05, patience=2))
+
+    def seen(success: float, uncertainty: float) -> str:
+        return alarm.check({"imagined_success": success, "uncertainty": uncertainty})
+
+    assert seen(0.4, 0.02) == ""
+    assert alarm.check({"kl_clone": 1.0}) == ""
+    assert seen(0.9, 0.02) == ""
+    assert seen(0.4, 0.09) == ""
+    assert seen(0.9, 0.09) == ""
+    copy = HackingAlarm(alarm.config)
+    copy.load(alarm.state())
+    assert "imagined success rose from 0.40 to 0.95 while uncertainty rose from 0.0200 to 0.0900" in seen(0.95, 0.09)
+    assert copy.check({"imagined_success": 0.5, "uncertainty": 0.02}) == ""
