@@ -31,6 +31,8 @@ class Recipe:
 
 DEFAULT = Recipe()
 RECIPES: dict[str, Recipe] = {
+    "button-press-topdown-v3": dataclasses.replace(DEFAULT, demonstrations=2, horizon=25),
+    "faucet-close-v3": dataclasses.replace(DEFAULT, demonstrations=2, horizon=30),
     "faucet-open-v3": dataclasses.replace(DEFAULT, demonstrations=3, horizon=25),
 }
 
