@@ -23,8 +23,8 @@ from world4rl_core.policy.update import PPO, PPOConfig, prepare
 from world4rl_core.reward.classifier import load_reward
 from world4rl_core.train.distributed import World, join
 from world4rl_core.train.gate import GateConfig, check_gate
-from world4rl_core.train.hacking import HackingAlarm, HackingConfig
 from world4rl_core.train.run import Run
+from world4rl_core.train.stopping import Stopping, StoppingConfig
 from world4rl_core.world_model.model import load_world_model
 
 logger = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class Config:
     evaluate_every: int = 5
     """Iterations between evaluations without noise."""
     gate: GateConfig = field(default_factory=GateConfig)
-    hacking: HackingConfig = field(default_factory=HackingConfig)
+    stopping: StoppingConfig = field(default_factory=StoppingConfig)
     override_trust: str = ""
     """Reason to refine although the gate says no; recorded with the policy."""
     seed: int = 0
@@ -92,26 +92,25 @@ def run(config: Config) -> Path:
     if not folder.has_state:
         refinement.gate()
     first = refinement.load(folder.resume())
+    reason = refinement.stopping.reason
     if first == 0:
         cloned = refinement.evidence | refinement.evaluate()
-        refinement.alarm.check(cloned)
+        reason = refinement.stopping.check(cloned)
         folder.log(0, cloned)
-    reason = "all iterations done"
     with folder.progress(config.iterations, done=first, unit="iteration") as bar:
         for iteration in range(first, config.iterations):
+            if reason:
+                logger.warning("stopped after %d iterations: %s", iteration, reason)
+                break
             figures = refinement.iterate(iteration)
             if (iteration + 1) % config.evaluate_every == 0:
                 figures |= refinement.evaluate()
             folder.log(iteration + 1, figures)
             bar.set_postfix(imagined=f"{figures['imagined_success_noisy']:.2f}", kl=f"{figures.get('kl_clone', 0):.3f}")
             bar.update()
-            alarm = refinement.alarm.check(figures)
+            reason = refinement.stopping.check(figures)
             folder.save_if_due(lambda done=iteration + 1: refinement.state(done))
-            if alarm:
-                reason = f"stopped at iteration {iteration + 1}: {alarm}"
-                logger.warning(reason)
-                break
-    folder.finish(refinement.result(reason))
+    folder.finish(refinement.result(reason or "all iterations done"))
     return config.out
 
 
@@ -132,7 +131,7 @@ class Refinement:
         self.env = self._env(world.share(config.imagination.envs), config.inside, rank=world.rank)
         self.judge_env = self._env(world.share(config.imagination.envs), 0.0, rank=1_000 + world.rank)
         self.env.reset()
-        self.alarm = HackingAlarm(config.hacking)
+        self.stopping = Stopping(config.stopping)
         self.evidence: dict[str, float] = {}
 
     def gate(self) -> None:
@@ -174,7 +173,7 @@ class Refinement:
             "step": iteration, "policy": self.policy.state_dict(), "critic": self.critic.state_dict(),
             "actor_optimiser": self.ppo.actor_optimiser.state_dict(),
             "critic_optimiser": self.ppo.critic_optimiser.state_dict(),
-            "env": self.env.state(), "alarm": self.alarm.state(), "evidence": self.evidence,
+            "env": self.env.state(), "stopping": self.stopping.state(), "evidence": self.evidence,
         }  # fmt: skip
 
     def load(self, state: State | None) -> int:
@@ -186,7 +185,7 @@ class Refinement:
         self.ppo.actor_optimiser.load_state_dict(state["actor_optimiser"])
         self.ppo.critic_optimiser.load_state_dict(state["critic_optimiser"])
         self.evidence = state["evidence"]
-        self.alarm.load(state["alarm"])
+        self.stopping.load(state["stopping"])
         if self.world.size == 1:
             self.env.load(state["env"])
         else:

@@ -8,7 +8,7 @@ from world4rl_core.errors import CheckpointError, ConfigError, DataError, TrustE
 from world4rl_core.imagination.env import ImaginationConfig
 from world4rl_core.nets.checkpoint import load_state
 from world4rl_core.train import refine, run
-from world4rl_core.train.hacking import HackingAlarm, HackingConfig
+from world4rl_core.train.stopping import Stopping, StoppingConfig
 
 
 def config(dataset: Path, clone: Path, model: Path, judge: Path, out: Path, **changes: object) -> refine.Config:
@@ -44,7 +44,7 @@ def test_other_data_is_refused(dataset: Path, clone: Path, model: Path, judge: P
 
 
 def test_alarm_needs_success_and_uncertainty_to_rise_together_for_a_while() -> None:
-    alarm = HackingAlarm(HackingConfig(uncertainty_rise=0.5, success_rise=0.05, patience=2))
+    alarm = Stopping(StoppingConfig(uncertainty_rise=0.5, success_rise=0.05, patience=2))
 
     def seen(success: float, uncertainty: float) -> str:
         return alarm.check({"imagined_success": success, "uncertainty": uncertainty})
@@ -54,7 +54,16 @@ def test_alarm_needs_success_and_uncertainty_to_rise_together_for_a_while() -> N
     assert seen(0.9, 0.02) == ""
     assert seen(0.4, 0.09) == ""
     assert seen(0.9, 0.09) == ""
-    copy = HackingAlarm(alarm.config)
+    copy = Stopping(alarm.config)
     copy.load(alarm.state())
     assert "imagined success rose from 0.40 to 0.95 while uncertainty rose from 0.0200 to 0.0900" in seen(0.95, 0.09)
     assert copy.check({"imagined_success": 0.5, "uncertainty": 0.02}) == ""
+
+
+def test_refinement_stops_when_imagination_has_nothing_left_to_teach() -> None:
+    stopping = Stopping(StoppingConfig(solved=0.99, patience=2))
+    assert "nothing left to gain" in stopping.check({"imagined_success": 1.0, "uncertainty": 0.02})
+    stopping = Stopping(StoppingConfig(solved=0.99, patience=2))
+    seen = [stopping.check({"imagined_success": success, "uncertainty": 0.02}) for success in (0.3, 1.0, 0.9, 1.0, 1.0)]
+    assert seen[:4] == [""] * 4
+    assert seen[4] == "imagined success has stayed at 1.00"
