@@ -1,7 +1,7 @@
 # The whole set-up is a prerequisite: `make demo` and `make test` each work in a fresh clone.
 
 PYTHON ?= python3
-TASK ?= faucet-open-v3
+TASK ?= button-press-topdown-v3
 SEED ?= 0
 
 BIN := .venv/bin

@@ -67,7 +67,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "demo": _loop(
         "Run the whole loop on one Meta-World task and write a report.",
-        "--task faucet-open-v3 --seed 0 --out runs/demo",
+        "--task button-press-topdown-v3 --seed 0 --out runs/demo",
         "world4rl_core.train.demo",
     ),
     "data info": Command(

@@ -24,7 +24,7 @@ class Config:
 
     out: Path
     """Folder for everything; the same command continues an interrupted demo."""
-    task: str = "faucet-open-v3"
+    task: str = "button-press-topdown-v3"
     """Any Meta-World v3 task."""
     seed: int = 0
     """Decides every random choice, the initial states of the evaluation included."""
