@@ -26,14 +26,14 @@ class Config:
     device: str = "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def ours(model: WorldModel, batch: int, config: Config) -> Callable[[], None]:
+def ours(model: WorldModel, batch: int, config: Config) -> Callable[[], object]:
     """One imagined frame a row through `WorldModel.imagine`."""
     model.config = replace(model.config, sampler=SamplerConfig(steps=config.steps))
     history, actions, random = _inputs(model, batch, config)
-    return lambda: model.imagine(history, actions, random=random) and None
+    return lambda: model.imagine(history, actions, random=random)
 
 
-def per_step(model: WorldModel, batch: int, config: Config) -> Callable[[], None]:
+def per_step(model: WorldModel, batch: int, config: Config) -> Callable[[], object]:
     """The whole network, history and all, called anew in a Python loop over the noise levels, as DIAMOND does."""
     history, actions, random = _inputs(model, batch, config)
     told = torch.zeros(batch, device=config.device)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 
-def take_turns(variants: Mapping[str, Callable[[], None]], *, rounds: int, warmup: int = 1) -> dict[str, float]:
+def take_turns(variants: Mapping[str, Callable[[], object]], *, rounds: int, warmup: int = 1) -> dict[str, float]:
     """Median seconds of one call of each variant over `rounds` rounds in which each is called once."""
     for _ in range(warmup):
         for call in variants.values():

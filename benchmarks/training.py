@@ -28,13 +28,13 @@ class Config:
     device: str = "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def step_of(model: WorldModel, batch: int, config: Config) -> Callable[[], None]:
+def step_of(model: WorldModel, batch: int, config: Config) -> Callable[[], object]:
     """One whole gradient step, optimiser and averaged weights included."""
     training = Training(data=(), out=Path(), loss=LossConfig(unroll=config.unroll))
     trainer = Trainer(model, training, join(config.device))
     frames = torch.rand(batch, model.history + config.unroll, 3, config.size, config.size, device=config.device) * 2 - 1
     actions = torch.rand(batch, model.history + config.unroll - 1, 4, device=config.device) * 2 - 1
-    return lambda: trainer.step(frames, actions, step=0) and None
+    return lambda: trainer.step(frames, actions, step=0)
 
 
 def main(config: Config) -> None:

@@ -43,7 +43,7 @@ def preset(name: str, *, action_dim: int, height: int, width: int) -> WorldModel
     Raises ConfigError for another name.
     """
     if name == "paper":
-        denoiser, sampler = DenoiserConfig(action_dim=action_dim), SamplerConfig()
+        denoiser, sampler = DenoiserConfig(action_dim=action_dim, precision="bf16"), SamplerConfig()
     elif name == "cpu":
         denoiser = DenoiserConfig(
             action_dim=action_dim, unet=CPU_UNET, noise=CPU_NOISE, unshuffle=4, residual=True, precision="bf16"
