@@ -24,7 +24,9 @@ def record(folder: Path) -> dict[str, Any]:
     found = json.loads(path.read_text())
     comparison = found["comparisons"]["refined"]
     task, seed, counts = found["task"], found["seed"], comparison["counts"]
+    override = json.loads((folder / "refined" / "config.json").read_text())["override_trust"]
     command = f"world4rl demo --task {shlex.quote(task)} --seed {seed} --out runs/demo/{task}-{seed}"
+    command += f" --override-trust {shlex.quote(override)}" if override else ""
     return {
         "task": task,
         "seed": seed,
