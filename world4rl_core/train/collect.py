@@ -1,5 +1,6 @@
 """`world4rl collect metaworld`: episodes of one source, recorded into a dataset."""
 
+import contextlib
 import json
 from dataclasses import dataclass
 from functools import partial
@@ -66,22 +67,25 @@ def run(config: Config) -> Path:
     """Records what is still missing and returns the dataset folder."""
     _refuse_other_collection(config)
     simulator = config.simulator
-    make_policy = partial(load_image_policy, config.policy) if config.policy is not None else None
-    if (config.out / "meta" / "info.json").is_file():
-        writer = DatasetWriter.open(config.out)
-    else:
-        writer = DatasetWriter.create(config.out, fps=simulator.fps, robot_type="metaworld_sawyer")
-    with writer, tqdm(total=config.episodes, initial=writer.num_episodes, desc=config.source, unit="episode") as bar:
-        write_atomically(_record(config), json.dumps(_identity(config), indent=1).encode())
+    make_policy = None
+    if config.policy is not None:
+        load_image_policy(config.policy)  # refused here, before a folder is made
+        make_policy = partial(load_image_policy, config.policy)
+    resumes = (config.out / "meta" / "info.json").is_file()
+    with contextlib.ExitStack() as stack:
+        writer = stack.enter_context(DatasetWriter.open(config.out)) if resumes else None
+        done = writer.num_episodes if writer is not None else 0
         trajectories = collect(
-            simulator, source=config.source, episodes=max(0, config.episodes - writer.num_episodes), seed=config.seed,
+            simulator, source=config.source, episodes=max(0, config.episodes - done), seed=config.seed,
             workers=config.workers, make_policy=make_policy, noise=config.noise,
-            stop_on_success=config.stop_on_success, only_successes=config.only_successes,
-            first_episode=writer.num_episodes,
+            stop_on_success=config.stop_on_success, only_successes=config.only_successes, first_episode=done,
         )  # fmt: skip
-        for trajectory in trajectories:
+        if writer is None:
+            created = DatasetWriter.create(config.out, fps=simulator.fps, robot_type="metaworld_sawyer")
+            writer = stack.enter_context(created)
+        write_atomically(_record(config), json.dumps(_identity(config), indent=1).encode())
+        for trajectory in tqdm(trajectories, total=config.episodes, initial=done, desc=config.source, unit="episode"):
             writer.add(as_episode(trajectory))
-            bar.update()
     return config.out
 
 
