@@ -23,3 +23,11 @@ class SimulatorError(World4RLError):
 
 class TrustError(World4RLError):
     """The world model may not be trusted for what was asked; the message carries the evidence."""
+
+
+class RigError(World4RLError):
+    """A rig file is missing, has an unknown or missing key, or a limit that the robot cannot keep."""
+
+
+class RobotError(World4RLError):
+    """A robot, camera or operator device is missing, refuses or is in a state that a person must clear."""

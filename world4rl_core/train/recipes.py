@@ -19,6 +19,10 @@ class Recipe:
     size: int = 48
     """Height and width of the frames."""
     horizon: int = 50
+    frame_skip: int | None = None
+    """Meta-World steps a control step; the task's own where None. Eight shorten the paper's tasks to 25 steps."""
+    expert_gain: float | None = None
+    """Factor on the expert's displacement; the task's own where None."""
     clone_steps: int = 600
     held_out: float = 0.15
     """Share of the episodes that judge the world model instead of training it."""
@@ -30,8 +34,13 @@ class Recipe:
 
 
 DEFAULT = Recipe()
+LONG_STEPS = dataclasses.replace(
+    DEFAULT, policy_episodes=400, horizon=25, frame_skip=8, expert_gain=0.5, world_model_steps=1500
+)
 RECIPES: dict[str, Recipe] = {
     "button-press-topdown-v3": dataclasses.replace(DEFAULT, demonstrations=2, horizon=25),
+    "door-lock-v3": LONG_STEPS,
+    "handle-pull-v3": dataclasses.replace(LONG_STEPS, demonstrations=15),
     "faucet-close-v3": dataclasses.replace(DEFAULT, demonstrations=2, horizon=30),
     "faucet-open-v3": dataclasses.replace(DEFAULT, demonstrations=3, horizon=25),
 }

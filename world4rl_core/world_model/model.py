@@ -30,9 +30,7 @@ class WorldModelConfig:
     """Deviation of the noise the network is told lies on the history when it imagines."""
 
 
-CPU_UNET = UNetConfig(
-    channels=(64, 96, 128), depths=(1, 1, 1), attention=(False,) * 3, middle=1, middle_attention=False
-)
+CPU_UNET = UNetConfig(channels=(48, 64, 96), depths=(1, 1, 1), attention=(False,) * 3, middle=1, middle_attention=False)
 CPU_NOISE = NoiseConfig(offset=0.0, log_mean=1.5, log_std=1.0)
 CPU_SAMPLER = SamplerConfig(steps=1, high=20.0)
 
