@@ -168,7 +168,7 @@ def _print_answer(answer: Any, command: Command) -> int:
     if isinstance(answer, str | os.PathLike):
         print(answer)
     if not isinstance(answer, list | tuple):
-        return 0
+        return int(command.refusal is not None and str(answer).startswith(command.refusal))
     for item in answer:
         print(item)
     if command.finds_problems:

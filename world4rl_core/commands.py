@@ -16,11 +16,12 @@ class Command:
     run: str
     config: str | None = None
     finds_problems: bool = False  # its answer is a list of problems: any means exit 1
+    refusal: str | None = None  # an answer that begins so means exit 1
 
 
-def _loop(help: str, example: str, module: str) -> Command:
+def _loop(help: str, example: str, module: str, *, refusal: str | None = None) -> Command:
     """A step of the loop: `Config` and `run` of one module."""
-    return Command(help, example, run=f"{module}:run", config=f"{module}:Config")
+    return Command(help, example, run=f"{module}:run", config=f"{module}:Config", refusal=refusal)
 
 
 COMMANDS: dict[str, Command] = {
@@ -48,6 +49,7 @@ COMMANDS: dict[str, Command] = {
         "Judge whether the world model may be refined in: go or no-go, with the evidence.",
         "--world-model runs/world-model --reward runs/reward --out runs/trust",
         "world4rl_core.evaluation.trust",
+        refusal="no-go",
     ),
     "refine": _loop(
         "Improve a policy by PPO inside the frozen world model.",

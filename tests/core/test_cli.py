@@ -85,6 +85,14 @@ def test_options_override_the_defaults(capsys):
     assert capsys.readouterr().out == "steps=3 width=8 data=\n"
 
 
+def test_a_refusal_is_printed_and_exits_1(monkeypatch, capsys):
+    command = Command("Judge.", "", run="stub_of_a_command:run", config="stub_of_a_command:Config", refusal="steps=3")
+    monkeypatch.setitem(COMMANDS, "judge stub", command)
+    assert main(["judge", "stub", "--out", "runs/a", "--steps", "3"]) == 1
+    assert main(["judge", "stub", "--out", "runs/a", "--steps", "4"]) == 0
+    assert "steps=3 width=8" in capsys.readouterr().out
+
+
 def test_a_preset_sets_the_defaults_and_options_override_it(capsys):
     assert main(["train", "stub", "--out", "runs/a", "--preset", "paper", "--steps", "3"]) == 0
     assert main(["train", "stub", "--out", "runs/a", "--width=5", "--preset=cpu"]) == 0

@@ -67,7 +67,8 @@ def _stages(config: Config, recipe: Recipe) -> list[tuple[str, Callable[[], obje
     data = _datasets(out)
     common = collect.Config(
         task=config.task, source="random", out=data[2], episodes=recipe.random_episodes, workers=config.workers,
-        size=recipe.size, horizon=recipe.horizon, frame_skip=recipe.frame_skip, expert_gain=recipe.expert_gain, seed=seed,
+        size=recipe.size, horizon=recipe.horizon, frame_skip=recipe.frame_skip, expert_gain=recipe.expert_gain,
+        seed=seed,
     )  # fmt: skip
     expert = replace(
         common, source="expert", out=data[0], episodes=recipe.demonstrations, noise=(recipe.expert_noise,),

@@ -1,12 +1,13 @@
 """Before refining: do imagined and real outcomes agree on held-out replays, episode by episode?"""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from world4rl_core.data.cache import FrameCache
 from world4rl_core.errors import TrustError
+from world4rl_core.evaluation.checks import Limits, outcome_checks
 from world4rl_core.evaluation.outcomes import Confusion
 from world4rl_core.evaluation.replays import replay_episodes
 from world4rl_core.reward.classifier import SuccessClassifier
@@ -18,12 +19,9 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class GateConfig:
-    """When the world model is too wrong to refine in."""
+    """When the world model is too wrong to refine in: by the limits that `world4rl trust` holds it against."""
 
-    min_balanced_agreement: float = 0.65
-    """Smallest mean of the agreement on real successes and on real failures (.5 is a guess)."""
-    min_episodes: int = 8
-    """Fewest held-out replays to judge by."""
+    limits: Limits = field(default_factory=Limits)
     sources: tuple[str, ...] = ("policy", "random")
     """Replays of these sources are judged; experts nearly always succeed and would flatter the model."""
 
@@ -34,8 +32,8 @@ def check_gate(
 ) -> dict[str, float]:  # fmt: skip
     """The evidence, as figures. Raises TrustError when it is too weak and `override` is empty."""
     episodes = np.array([e for e in held_out if cache.sources[e] in config.sources], dtype=np.int64)
-    problem, figures = f"only {len(episodes)} held-out replays, wanted {config.min_episodes}", {}
-    if len(episodes) >= config.min_episodes:
+    confusion, figures = Confusion(0, 0, 0, 0), {}
+    if len(episodes):
         confusion = outcome_confusion(model, classifier, decision, cache, episodes, seed=seed)
         figures = {
             "gate_episodes": float(confusion.episodes),
@@ -44,7 +42,7 @@ def check_gate(
             "gate_false_success": confusion.false_success_rate.estimate,
             "gate_false_failure": confusion.false_failure_rate.estimate,
         }
-        problem = _verdict(confusion, config)
+    problem = refusal(confusion, config.limits)
     if problem and not override:
         raise TrustError(
             f"refusing to refine: {problem}. Record more policy episodes or train the world model longer, look at "
@@ -72,17 +70,8 @@ def outcome_confusion(
     return Confusion.of([item.really_succeeded for item in replayed], [item.imagined_success for item in replayed])
 
 
-def _verdict(confusion: Confusion, config: GateConfig) -> str:
-    if confusion.successes == 0 or confusion.failures == 0:
-        return (
-            f"the {confusion.episodes} held-out replays have {confusion.successes} real successes and "
-            f"{confusion.failures} failures; both are needed to judge"
-        )
-    if confusion.balanced_agreement < config.min_balanced_agreement:
-        return (
-            f"imagined and real outcomes of {confusion.episodes} held-out replays agree only "
-            f"{confusion.balanced_agreement:.2f} (balanced; wanted {config.min_balanced_agreement:.2f}): "
-            f"{confusion.false_success} false successes of {confusion.failures} failures, "
-            f"{confusion.false_failure} false failures of {confusion.successes} successes"
-        )
-    return ""
+def refusal(confusion: Confusion, limits: Limits) -> str:
+    """Why outcomes that agree only so far forbid refinement; empty when they do not."""
+    failed = [check.reason for check in outcome_checks(confusion, limits) if not check.passed]
+    too_few = min(confusion.successes, confusion.failures) < limits.cases
+    return failed[0] if too_few else "; ".join(failed)

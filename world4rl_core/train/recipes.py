@@ -10,7 +10,7 @@ class Recipe:
 
     demonstrations: int = 10
     """Expert episodes that are cloned."""
-    policy_episodes: int = 150
+    policy_episodes: int = 300
     """Episodes of the cloned policy, with noise of the three deviations in turn."""
     random_episodes: int = 30
     """Episodes of smooth random exploration."""
@@ -26,7 +26,7 @@ class Recipe:
     clone_steps: int = 600
     held_out: float = 0.15
     """Share of the episodes that judge the world model instead of training it."""
-    world_model_steps: int = 900
+    world_model_steps: int = 1500
     reward_steps: int = 400
     iterations: int = 40
     std: float = 0.2
@@ -34,9 +34,7 @@ class Recipe:
 
 
 DEFAULT = Recipe()
-LONG_STEPS = dataclasses.replace(
-    DEFAULT, policy_episodes=400, horizon=25, frame_skip=8, expert_gain=0.5, world_model_steps=1500
-)
+LONG_STEPS = dataclasses.replace(DEFAULT, policy_episodes=400, horizon=25, frame_skip=8, expert_gain=0.5)
 RECIPES: dict[str, Recipe] = {
     "button-press-topdown-v3": dataclasses.replace(DEFAULT, demonstrations=2, horizon=25),
     "door-lock-v3": LONG_STEPS,

@@ -5,9 +5,13 @@ from pathlib import Path
 import pytest
 
 from world4rl_core.errors import CheckpointError, ConfigError, DataError, TrustError
+from world4rl_core.evaluation import trust
+from world4rl_core.evaluation.checks import Limits
+from world4rl_core.evaluation.outcomes import Confusion
 from world4rl_core.imagination.env import ImaginationConfig
 from world4rl_core.nets.checkpoint import load_state
 from world4rl_core.train import refine, run
+from world4rl_core.train.gate import GateConfig, refusal
 from world4rl_core.train.stopping import Stopping, StoppingConfig
 
 
@@ -27,6 +31,14 @@ def test_an_untrusted_world_model_is_refused_and_nothing_is_claimed(
     provenance = load_state(out / run.MODEL)["provenance"]
     assert provenance["override_trust"] == "a tiny model for a test"
     assert provenance["end"] == "all iterations done"
+
+
+def test_gate_and_trust_report_hold_the_same_limits() -> None:
+    assert GateConfig().limits == trust.Config(world_model=Path(), reward=Path(), out=Path()).limits
+    assert refusal(Confusion(30, 5, 5, 30), Limits()) == ""
+    assert "80% of the real failures succeed in imagination" in refusal(Confusion(30, 28, 0, 7), Limits())
+    assert "only 4 held-out episodes of one outcome" in refusal(Confusion(4, 0, 0, 30), Limits())
+    assert "only 0 held-out episodes" in refusal(Confusion(0, 0, 0, 0), Limits())
 
 
 def test_checkpoints_of_other_kinds_are_named(
