@@ -1,7 +1,8 @@
 """Gathers demo runs: `python -m results.metaworld_refine runs/demo/*` rewrites results/metaworld_refine.json.
 
-One record per task and seed, in the order of their names, and for each task the mean difference over its seeds. Runs
-that made things worse are gathered like any other.
+One record a run, in the order of task and seed, and for each task the mean difference over its seeds. Runs that made
+things worse are gathered like any other, and so are those that the gate refused to refine. Runs whose sizes differ from
+the recipe of today are `exploratory`: they are shown and left out of the means.
 """
 
 import json
@@ -12,24 +13,46 @@ from typing import Any
 
 from world4rl_core.errors import DataError
 from world4rl_core.evaluation.statistics import PairedCounts, pool_stratified
+from world4rl_core.train.recipes import recipe_for
 
+COUNTS = ("true_success", "false_success", "false_failure", "true_failure")
 OUT = Path(__file__).with_suffix(".json")
 
 
 def record(folder: Path) -> dict[str, Any]:
     """Counts and interval of one demo folder. Raises DataError when the demo there is not complete."""
-    path = folder / "evaluation" / "evaluation.json"
-    if not path.is_file():
+    trust = folder / "trust" / "trust.json"
+    if not trust.is_file():
+        raise DataError(f"{folder}: no trust report; run `world4rl demo --out {folder}` to its end")
+    judged = json.loads(trust.read_text())
+    task, seed = _task_and_seed(judged["provenance"]["command"])
+    sizes = _sizes(folder)
+    found = {
+        "task": task,
+        "seed": seed,
+        "exploratory": sizes != _recipe_sizes(task),
+        "sizes": sizes,
+        "held_out_replays": {key: judged["outcomes"]["policy"][key] for key in COUNTS},
+        "trust": judged["reasons"],
+        "measured": {key: judged["provenance"][key] for key in ("date", "machine")},
+    }
+    evaluation = folder / "evaluation" / "evaluation.json"
+    if evaluation.is_file():
+        return found | _compared(folder, json.loads(evaluation.read_text()), task, seed)
+    if judged["go"]:
         raise DataError(f"{folder}: no evaluation; run `world4rl demo --out {folder}` to its end")
-    found = json.loads(path.read_text())
+    command = f"world4rl demo --task {shlex.quote(task)} --seed {seed} --out runs/demo/{task}-{seed}"
+    return found | {"refused": True, "command": command}
+
+
+def _compared(folder: Path, found: dict[str, Any], task: str, seed: int) -> dict[str, Any]:
     comparison = found["comparisons"]["refined"]
-    task, seed, counts = found["task"], found["seed"], comparison["counts"]
+    counts = comparison["counts"]
     override = json.loads((folder / "refined" / "config.json").read_text())["override_trust"]
     command = f"world4rl demo --task {shlex.quote(task)} --seed {seed} --out runs/demo/{task}-{seed}"
     command += f" --override-trust {shlex.quote(override)}" if override else ""
     return {
-        "task": task,
-        "seed": seed,
+        "refused": False,
         "episodes": found["settings"]["episodes"],
         "cloned": counts["both"] + counts["broken"],
         "refined": counts["both"] + counts["fixed"],
@@ -37,7 +60,31 @@ def record(folder: Path) -> dict[str, Any]:
         "broken": counts["broken"],
         "interval": [round(comparison["difference"]["low"], 4), round(comparison["difference"]["high"], 4)],
         "command": command,
-        "measured": {key: found[key] for key in ("date", "machine") if key in found},
+    }
+
+
+def _task_and_seed(command: str) -> tuple[str, int]:
+    words = shlex.split(command)
+    return words[words.index("--task") + 1], int(words[words.index("--seed") + 1])
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """What of the recipe this run used."""
+    episodes = {
+        source: int(json.loads((folder / "data" / source / "meta" / "info.json").read_text())["total_episodes"])
+        for source in ("expert", "policy", "random")
+    }
+    steps = json.loads((folder / "world-model" / "config.json").read_text())["steps"]
+    return {**episodes, "world_model_steps": steps}
+
+
+def _recipe_sizes(task: str) -> dict[str, int]:
+    recipe = recipe_for(task)
+    return {
+        "expert": recipe.demonstrations,
+        "policy": recipe.policy_episodes,
+        "random": recipe.random_episodes,
+        "world_model_steps": recipe.world_model_steps,
     }
 
 
@@ -45,7 +92,9 @@ def summary(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """For each task the mean difference over its seeds, each seed a stratum, with its 95 % interval."""
     rows = []
     for task in sorted({row["task"] for row in records}):
-        mine = [row for row in records if row["task"] == task]
+        mine = [row for row in records if row["task"] == task and not row["refused"] and not row["exploratory"]]
+        if not mine:
+            continue
         tables = [
             PairedCounts(
                 both=row["cloned"] - row["broken"],
@@ -67,9 +116,13 @@ def summary(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
+def _order(row: dict[str, Any]) -> tuple[str, int, str]:
+    return row["task"], row["seed"], row["measured"]["date"]
+
+
 def main(folders: list[str]) -> None:
     """Rewrites the file from these demo folders."""
-    records = sorted((record(Path(folder)) for folder in folders), key=lambda row: (row["task"], row["seed"]))
+    records = sorted((record(Path(folder)) for folder in folders), key=_order)
     OUT.write_text(json.dumps({"records": records, "tasks": summary(records)}, indent=1) + "\n")
     print(OUT.read_text())
 

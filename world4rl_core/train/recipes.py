@@ -24,7 +24,7 @@ class Recipe:
     expert_gain: float | None = None
     """Factor on the expert's displacement; the task's own where None."""
     clone_steps: int = 600
-    held_out: float = 0.15
+    held_out: float = 0.2
     """Share of the episodes that judge the world model instead of training it."""
     world_model_steps: int = 1500
     reward_steps: int = 400
@@ -38,7 +38,7 @@ LONG_STEPS = dataclasses.replace(DEFAULT, policy_episodes=400, horizon=25, frame
 RECIPES: dict[str, Recipe] = {
     "button-press-topdown-v3": dataclasses.replace(DEFAULT, demonstrations=2, horizon=25),
     "door-lock-v3": LONG_STEPS,
-    "handle-pull-v3": dataclasses.replace(LONG_STEPS, demonstrations=15),
+    "handle-pull-v3": dataclasses.replace(LONG_STEPS, demonstrations=25),
     "faucet-close-v3": dataclasses.replace(DEFAULT, demonstrations=2, horizon=30),
     "faucet-open-v3": dataclasses.replace(DEFAULT, demonstrations=3, horizon=25),
 }
