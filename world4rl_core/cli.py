@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from world4rl_core import __version__
-from world4rl_core.commands import COMMANDS, Command
+from world4rl_core.commands import ROBOT_PACKAGE, ROBOT_VERBS, Command, commands
 from world4rl_core.errors import ConfigError, World4RLError
 
 USAGE_ERROR = 2
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _dispatch(arguments: list[str]) -> int:
     if arguments in ([], ["-h"], ["--help"]):
-        print(_overview(COMMANDS))
+        print(_overview(commands()))
         return 0
     if arguments == ["--version"]:
         print(__version__)
@@ -57,12 +57,12 @@ def _dispatch(arguments: list[str]) -> int:
         return _group_or_unknown(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("world4rl_core").setLevel(logging.INFO if _is_first_process() else logging.WARNING)
-    return _print_answer(parse(name, arguments[len(name.split()) :])(), COMMANDS[name])
+    return _print_answer(parse(name, arguments[len(name.split()) :])(), commands()[name])
 
 
 def find_command(arguments: Sequence[str]) -> str | None:
     """The command these arguments begin with."""
-    return next((name for name in COMMANDS if name.split() == arguments[: len(name.split())]), None)
+    return next((name for name in commands() if name.split() == arguments[: len(name.split())]), None)
 
 
 def parse(name: str, options: Sequence[str]) -> Callable[[], Any]:
@@ -73,7 +73,7 @@ def parse(name: str, options: Sequence[str]) -> Callable[[], Any]:
     """
     import tyro  # here, because `world4rl --help` does without
 
-    command = COMMANDS[name]
+    command = commands()[name]
     run = _load(command.run)
     options = merge_repeats(options)
     settings: dict[str, Any] = {
@@ -189,14 +189,17 @@ def _overview(commands: dict[str, Command]) -> str:
 
 def _group_or_unknown(arguments: list[str]) -> int:
     """Answer `world4rl train` with the commands of that group, and anything else with the nearest command."""
-    group = {name: command for name, command in COMMANDS.items() if name.split()[0] == arguments[0]}
+    known = commands()
+    group = {name: command for name, command in known.items() if name.split()[0] == arguments[0]}
     words = [word for word in arguments[:2] if not word.startswith("-")] or arguments[:1]
     if group and len(words) == 1:
         print(_overview(group))
         return 0 if {"-h", "--help"} & set(arguments) else USAGE_ERROR
-    near = difflib.get_close_matches(" ".join(words), group or COMMANDS, n=1, cutoff=0.4)
+    if words[0] in ROBOT_VERBS:
+        return _complain(f"'{words[0]}' belongs to {ROBOT_PACKAGE}", USAGE_ERROR)
+    near = difflib.get_close_matches(" ".join(words), group or known, n=1, cutoff=0.4)
     hint = f"; did you mean '{near[0]}'?" if near else ""
-    return _complain(f"unknown command '{' '.join(words)}'{hint}\ncommands: {', '.join(COMMANDS)}", USAGE_ERROR)
+    return _complain(f"unknown command '{' '.join(words)}'{hint}\ncommands: {', '.join(known)}", USAGE_ERROR)
 
 
 def _is_first_process() -> bool:

@@ -1,6 +1,13 @@
 """The commands of `world4rl`, in the order of the loop: a table of names, so that reading it imports nothing heavy."""
 
+import functools
 from dataclasses import dataclass
+from importlib import metadata
+
+GROUP = "world4rl.commands"
+"""Entry points of other packages: each is a table like COMMANDS, joined to it where that package is installed."""
+ROBOT_VERBS = ("up", "doctor")
+ROBOT_PACKAGE = "the robot side, which is not installed here: pip install -e ros2_ws/src/world4rl"
 
 
 @dataclass(frozen=True)
@@ -89,3 +96,14 @@ COMMANDS: dict[str, Command] = {
         run="world4rl_core.data.view:view",
     ),
 }
+
+
+def commands() -> dict[str, Command]:
+    """Every command there is: this table and those of the installed packages."""
+    return COMMANDS | _joined()
+
+
+@functools.cache
+def _joined() -> dict[str, Command]:
+    tables = (entry.load() for entry in metadata.entry_points(group=GROUP))
+    return {name: command for table in tables for name, command in table.items()}

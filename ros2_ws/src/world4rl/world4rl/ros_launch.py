@@ -1,0 +1,51 @@
+"""The list of nodes as actions of ROS's launch system. Imported only by the launch files: `launch` may not be here."""
+
+from collections.abc import Callable, Mapping
+
+from launch import LaunchContext
+from launch.action import Action
+from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction, Shutdown
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+from world4rl.bringup import NAMESPACE, Argument, Process
+
+RESPAWN_DELAY_S = 1.0
+
+
+def declare(known: Mapping[str, Argument]) -> list[Action]:
+    """The arguments with their help and their valid values, as `ros2 launch --show-args` prints them."""
+    return [
+        DeclareLaunchArgument(
+            name, default_value=one.default, description=one.help, choices=list(one.choices) or None
+        )
+        for name, one in known.items()
+    ]
+
+
+def start(known: Mapping[str, Argument], processes: Callable[[Mapping[str, str]], list[Process]]) -> Action:
+    """Starts what the list names once the arguments have their values."""
+
+    def actions(context: LaunchContext) -> list[Action]:
+        values = {name: LaunchConfiguration(name).perform(context) for name in known}
+        return [_action(process) for process in processes(values)]
+
+    return OpaqueFunction(function=actions)
+
+
+def _action(process: Process) -> Action:
+    if process.command:
+        return ExecuteProcess(cmd=list(process.command), name=process.name, output="screen")
+    ending = {"respawn": True, "respawn_delay": RESPAWN_DELAY_S}
+    if not process.respawns:
+        ending = {"on_exit": Shutdown(reason=f"{process.name} ended")}
+    return Node(
+        package="world4rl",
+        executable=process.executable,
+        name=process.name,
+        namespace=NAMESPACE,
+        parameters=[process.parameters],
+        output="screen",
+        emulate_tty=True,
+        **ending,
+    )
