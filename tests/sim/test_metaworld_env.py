@@ -12,7 +12,7 @@ from gymnasium.utils.env_checker import check_env
 
 from world4rl_core.errors import ConfigError, SimulatorError
 from world4rl_core.sim.metaworld import MetaWorldConfig, MetaWorldEnv
-from world4rl_core.sim.render import CropRenderer
+from world4rl_core.sim.render import SceneRenderer
 from world4rl_core.sim.rollout import SmoothExplorer
 from world4rl_core.sim.tasks import PAPER_TASKS, TASKS, task_settings
 
@@ -130,7 +130,7 @@ def test_geoms_left_out_of_the_drawing_would_not_have_been_seen(
         for _ in range(8):
             drawn = faucet.step(rng.uniform(-1, 1, 4))[0]["image"]
             with monkeypatch.context() as everything:
-                everything.setattr(CropRenderer, "_may_be_seen", lambda self, data: np.ones(self._model.ngeom, bool))
+                everything.setattr(SceneRenderer, "_may_be_seen", lambda self, *_: np.ones(self._model.ngeom, bool))
                 np.testing.assert_array_equal(drawn, faucet.render())
 
 

@@ -13,7 +13,7 @@ from jaxtyping import Float, UInt8
 
 from world4rl_core.errors import ConfigError, SimulatorError
 from world4rl_core.sim.gl import INSTALL_EXTRA, import_mujoco
-from world4rl_core.sim.render import Crop, CropRenderer
+from world4rl_core.sim.render import Crop, SceneRenderer, View
 from world4rl_core.sim.tasks import WHOLE_PICTURE, TaskSettings, task_settings
 
 ACTION_DIM = 4
@@ -96,13 +96,8 @@ class MetaWorldEnv(gymnasium.Env[Observation, np.ndarray]):
         self._sim, self._make_expert = _build(config.task)
         self._sim.max_path_length = self._settings.horizon * self._settings.frame_skip + 1
         self._expert = self._make_expert()
-        self._renderer = CropRenderer(
-            self._sim.model,
-            camera=config.camera,
-            crop=self._settings.crop,
-            size=config.size,
-            supersample=config.supersample,
-        )
+        view = View(config.camera, self._settings.crop, config.size, config.size, aspect=1.0)
+        self._renderer = SceneRenderer(self._sim.model, {"image": view}, supersample=config.supersample)
         self.render_mode = "rgb_array"
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (ACTION_DIM,), np.float32)
         self.observation_space: Any = gymnasium.spaces.Dict(
@@ -154,7 +149,7 @@ class MetaWorldEnv(gymnasium.Env[Observation, np.ndarray]):
 
     def render(self) -> UInt8[np.ndarray, "size size 3"]:
         """The picture the observation holds."""
-        return self._renderer.draw(self._sim.data)
+        return self._renderer.draw(self._sim.data, "image")
 
     def close(self) -> None:
         """Frees the GL context."""

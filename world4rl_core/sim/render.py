@@ -1,5 +1,7 @@
-"""Drawing one cropped, square picture of a MuJoCo scene, fast in software."""
+"""Drawing cropped pictures of a MuJoCo scene, fast in software."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,73 +19,114 @@ TURNED_CAMERAS = frozenset({"corner", "corner2"})
 HIDDEN_GROUP = 5
 
 
-class CropRenderer:
-    """Draws only the cropped part of a camera's picture, `supersample` times too large, and averages it down.
+@dataclass(frozen=True)
+class View:
+    """A picture to draw: the `crop` (top, bottom, left, right as fractions) of what `camera` sees upright, in pixels.
 
-    `crop` is (top, bottom, left, right) as fractions of the camera's whole square picture, upright. It narrows the
-    camera's frustum, so nothing outside it is drawn. Holds a GL context: one per process, `close` it when done.
+    `aspect` is width by height of the camera's whole picture; None: that of the pixels.
+    """
+
+    camera: str
+    crop: Crop
+    height: int
+    width: int
+    aspect: float | None = None
+
+
+class SceneRenderer:
+    """Draws views of one scene, each `supersample` times too large, and averages them down.
+
+    The crop narrows the camera's frustum, so nothing outside it is drawn. Holds one GL context for all views: one
+    renderer per process, `close` it when done.
 
     Raises ConfigError for an unknown camera and SimulatorError when no GL context can be made.
     """
 
-    def __init__(self, model: Any, *, camera: str, crop: Crop, size: int, supersample: int) -> None:
+    def __init__(self, model: Any, views: Mapping[str, View], *, supersample: int) -> None:
         self._mujoco = mujoco = import_mujoco()
         cameras = [model.camera(index).name for index in range(model.ncam)]
-        if camera not in cameras:
-            raise ConfigError(f"unknown camera {camera!r}; this scene has: {', '.join(cameras)}")
-        self._camera, self._turned = camera, camera in TURNED_CAMERAS
-        top, bottom, left, right = crop
-        self._crop = (1 - bottom, 1 - top, 1 - right, 1 - left) if self._turned else crop
-        self._size, self._supersample = size, supersample
-        pixels = size * supersample
+        for view in views.values():
+            if view.camera not in cameras:
+                raise ConfigError(f"unknown camera {view.camera!r}; this scene has: {', '.join(cameras)}")
+        self._views, self._supersample = dict(views), supersample
+        height = supersample * max(view.height for view in views.values())
+        width = supersample * max(view.width for view in views.values())
         model.vis.quality.offsamples = 0
         model.vis.quality.shadowsize = 0
-        model.vis.global_.offwidth = max(model.vis.global_.offwidth, pixels)
-        model.vis.global_.offheight = max(model.vis.global_.offheight, pixels)
+        model.vis.global_.offwidth = max(model.vis.global_.offwidth, width)
+        model.vis.global_.offheight = max(model.vis.global_.offheight, height)
         try:
-            self._renderer = mujoco.Renderer(model, pixels, pixels)
-        except (ImportError, AttributeError, RuntimeError, OSError) as error:
+            self._gl: Any = mujoco.gl_context.GLContext(width, height)
+            self._gl.make_current()
+            self._context: Any = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
+        except (ImportError, AttributeError, TypeError, RuntimeError, OSError, mujoco.FatalError) as error:
             raise gl_failure(error) from error
-        flags = self._renderer.scene.flags
-        flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
-        flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._context)
+        self._scene = mujoco.MjvScene(model, maxgeom=model.ngeom + 100)
+        self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
+        self._scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
+        self._options, self._eye = mujoco.MjvOption(), mujoco.MjvCamera()
+        self._eye.type = mujoco.mjtCamera.mjCAMERA_FIXED
         self._model, self._groups = model, np.array(model.geom_group)
-        self._camera_id = model.camera(camera).id
 
-    def draw(self, data: Any) -> UInt8[np.ndarray, "size size 3"]:
-        """The scene as it is in `data`, RGB."""
-        self._model.geom_group[:] = np.where(self._may_be_seen(data), self._groups, HIDDEN_GROUP)
-        self._renderer.update_scene(data, camera=self._camera)
-        for eye in self._renderer.scene.camera:
-            self._narrow(eye)
-        picture = self._renderer.render()
-        if self._turned:
-            picture = picture[::-1, ::-1]
+    def draw(self, data: Any, name: str) -> UInt8[np.ndarray, "h w 3"]:
+        """The view of this name of the scene as it is in `data`, RGB."""
+        mujoco, view = self._mujoco, self._views[name]
+        self._model.geom_group[:] = np.where(self._may_be_seen(data, view), self._groups, HIDDEN_GROUP)
+        self._eye.fixedcamid = self._model.camera(view.camera).id
+        everything = mujoco.mjtCatBit.mjCAT_ALL.value
+        mujoco.mjv_updateScene(self._model, data, self._options, None, self._eye, everything, self._scene)
+        for eye in self._scene.camera:
+            _narrow(eye, view)
+        self._gl.make_current()
+        corner = mujoco.MjrRect(0, 0, view.width * self._supersample, view.height * self._supersample)
+        picture = np.empty((corner.height, corner.width, 3), np.uint8)
+        mujoco.mjr_render(corner, self._scene, self._context)
+        mujoco.mjr_readPixels(picture, None, corner, self._context)
+        # OpenGL's rows go up.
+        picture = picture[:, ::-1] if view.camera in TURNED_CAMERAS else picture[::-1]
         return area_downsample(picture, self._supersample)
 
     def close(self) -> None:
         """Frees the GL context; safe to call twice."""
-        self._renderer.close()
+        if self._gl is not None:
+            self._gl.make_current()
+            self._context.free()
+            self._gl.free()
+        self._gl = self._context = None
 
-    def _may_be_seen(self, data: Any) -> Bool[np.ndarray, " geoms"]:
+    def _may_be_seen(self, data: Any, view: View) -> Bool[np.ndarray, " geoms"]:
         """Whether each geom's bounding sphere reaches into the cropped view; most of the robot's triangles do not."""
-        R_world_cam = data.cam_xmat[self._camera_id].reshape(3, 3)
-        right, up, back = ((data.geom_xpos - data.cam_xpos[self._camera_id]) @ R_world_cam).T
+        camera = self._model.camera(view.camera).id
+        R_world_cam = data.cam_xmat[camera].reshape(3, 3)
+        right, up, back = ((data.geom_xpos - data.cam_xpos[camera]) @ R_world_cam).T
         radius = np.where(self._model.geom_rbound > 0, self._model.geom_rbound, np.inf)
-        half = np.tan(np.deg2rad(self._model.cam_fovy[self._camera_id]) / 2)
-        top, bottom, left, right_edge = (half * (2 * edge - 1) for edge in self._crop)
+        half = np.tan(np.deg2rad(self._model.cam_fovy[camera]) / 2)
+        top, bottom, left, right_edge = (half * (2 * edge - 1) for edge in _as_drawn(view))
+        left, right_edge = _aspect(view) * left, _aspect(view) * right_edge
         seen = back < radius
         for offset, slope in ((right, right_edge), (-right, -left), (-up, bottom), (up, -top)):
             seen &= offset + back * slope < radius * np.hypot(1, slope)
         return seen
 
-    def _narrow(self, eye: Any) -> None:
-        top, bottom, left, right = self._crop
-        high, tall = eye.frustum_top, eye.frustum_top - eye.frustum_bottom
-        eye.frustum_top, eye.frustum_bottom = high - top * tall, high - bottom * tall
-        # The whole picture is square, so its width is its height.
-        eye.frustum_center += ((left + right) / 2 - 0.5) * tall
-        eye.frustum_width = (right - left) / 2 * tall
+
+def _as_drawn(view: View) -> Crop:
+    """The crop in the camera's own picture, which may be upside down."""
+    top, bottom, left, right = view.crop
+    return (1 - bottom, 1 - top, 1 - right, 1 - left) if view.camera in TURNED_CAMERAS else view.crop
+
+
+def _aspect(view: View) -> float:
+    return view.aspect if view.aspect is not None else view.width / view.height
+
+
+def _narrow(eye: Any, view: View) -> None:
+    top, bottom, left, right = _as_drawn(view)
+    high, tall = eye.frustum_top, eye.frustum_top - eye.frustum_bottom
+    eye.frustum_top, eye.frustum_bottom = high - top * tall, high - bottom * tall
+    wide = tall * _aspect(view)
+    eye.frustum_center += ((left + right) / 2 - 0.5) * wide
+    eye.frustum_width = (right - left) / 2 * wide
 
 
 def area_downsample(

@@ -1,0 +1,1 @@
+"""The digital twin: a Franka arm at a table with the objects of six tasks, in MuJoCo."""
