@@ -1,0 +1,16 @@
+"""The robot's verbs of the command `world4rl`, which finds them through the entry-point group `world4rl.commands`."""
+
+from world4rl_core.commands import Command
+
+COMMANDS: dict[str, Command] = {
+    "up": Command(
+        "Start the nodes of a launch file, show their output, and stop them all when one ends.",
+        "teleop_collect backend:=sim operator:=scripted task:=press_button episodes:=5",
+        run="world4rl.up:up",
+    ),
+    "doctor": Command(
+        "Say whether this machine is fit to run a rig, and what to do where it is not.",
+        "--rig twin",
+        run="world4rl.doctor:doctor",
+    ),
+}

@@ -1,0 +1,1 @@
+"""The core's Protocols over the vendors' libraries."""
