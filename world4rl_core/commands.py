@@ -70,9 +70,14 @@ COMMANDS: dict[str, Command] = {
         "world4rl_core.evaluation.real",
     ),
     "export": _loop(
-        "Write a policy as ONNX and check that it answers as the original does.",
-        "--policy runs/refined --out runs/policy.onnx",
-        "world4rl_core.export.onnx",
+        "Write a policy as a deployment bundle that answers as the original does.",
+        "--policy runs/refined --out runs/bundle",
+        "world4rl_core.export.bundle",
+    ),
+    "bundle check": Command(
+        "Prove a bundle on this machine: golden vectors, latency, provider, rig.",
+        "runs/bundle",
+        run="world4rl_core.export.check:check",
     ),
     "demo": _loop(
         "Run the whole loop on one Meta-World task and write a report.",

@@ -31,3 +31,19 @@ class RigError(World4RLError):
 
 class RobotError(World4RLError):
     """A robot, camera or operator device is missing, refuses or is in a state that a person must clear."""
+
+
+class BundleError(World4RLError):
+    """A deployment bundle is incomplete, changed, or does not fit the rig or the machine; it says all of it."""
+
+
+class TrialError(World4RLError):
+    """A trial session is damaged, of another sheet, or was asked for something its protocol forbids."""
+
+
+class CalibrationError(World4RLError):
+    """A calibration is refused; `reason` names the cause in one of the words of calibration/refusal.py."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason

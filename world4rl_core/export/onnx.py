@@ -1,9 +1,8 @@
-"""A policy as ONNX: uint8 image in, clipped action out, checked against the original."""
+"""A torch module as ONNX bytes, and how far its answers are from the original's."""
 
 import logging
 import warnings
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import onnxruntime
@@ -11,79 +10,45 @@ import torch
 from torch import Tensor, nn
 
 from world4rl_core.errors import CheckpointError
-from world4rl_core.nets.checkpoint import write_atomically
-from world4rl_core.nets.image import to_frames
-from world4rl_core.policy.actor_critic import GaussianPolicy, load_policy
 
 OPSET = 18
+Images = dict[str, np.ndarray]
 
 
-@dataclass(frozen=True)
-class Config:
-    """Options of `world4rl export`."""
-
-    policy: Path
-    """Run folder of a cloned or refined policy."""
-    out: Path
-    """The ONNX file to write."""
-    checks: int = 100
-    """Random images on which ONNX and torch are compared."""
-    tolerance: float = 1e-4
-    """Largest difference of an action allowed."""
-
-
-class Deployed(nn.Module):
-    """The policy with conversion and clipping inside: uint8 (n, h, w, 3) to action (n, d) in [-1, 1]."""
-
-    def __init__(self, policy: GaussianPolicy) -> None:
-        super().__init__()
-        self.policy = policy
-
-    def forward(self, image: Tensor) -> Tensor:
-        return self.policy(to_frames(image)).clamp(-1.0, 1.0)
-
-
-def run(config: Config) -> Path:
-    """Writes the file. Raises CheckpointError, and writes nothing, when ONNX and torch differ too much."""
-    deployed = Deployed(load_policy(config.policy)).eval()
-    shape = deployed.policy.config
-    example = torch.zeros(2, shape.height, shape.width, 3, dtype=torch.uint8)
-    payload = to_onnx(deployed, example)
-    error = parity_error(deployed, payload, shape=tuple(example.shape[1:]), checks=config.checks)
-    if error > config.tolerance:
-        raise CheckpointError(
-            f"ONNX and torch actions differ by {error:.2e}, allowed {config.tolerance:.2e}; not exported"
-        )
-    write_atomically(config.out, payload)
-    return config.out
-
-
-def to_onnx(module: nn.Module, example: Tensor) -> bytes:
-    """The module as an ONNX model with a free batch dimension, input `image`, output `action`."""
+def to_onnx(
+    module: nn.Module, example: Sequence[Tensor], *, inputs: Sequence[str], output: str, metadata: Mapping[str, str]
+) -> bytes:
+    """The module as an ONNX model of fixed shapes, with `metadata` inside. Raises CheckpointError where that fails."""
     exporter = logging.getLogger("torch.onnx")
     level = exporter.level
     exporter.setLevel(logging.ERROR)  # it warns of every library that is not installed
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            module, (example,), input_names=["image"], output_names=["action"], opset_version=OPSET, dynamo=True,
-            dynamic_shapes={"image": {0: torch.export.Dim("batch", min=1)}}, verbose=False,
-        )  # fmt: skip
-    exporter.setLevel(level)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                module, tuple(example), input_names=list(inputs), output_names=[output], opset_version=OPSET,
+                dynamo=True, verbose=False,
+            )  # fmt: skip
+    finally:
+        exporter.setLevel(level)
     if program is None:
         raise CheckpointError("torch could not express the policy as ONNX")
-    return program.model_proto.SerializeToString()
+    model = program.model_proto
+    for part in (model.graph, *model.graph.node, *model.graph.value_info, *model.graph.initializer):
+        part.ClearField("metadata_props")  # torch's stack traces, with the folders of whoever exported
+    for key, value in metadata.items():
+        model.metadata_props.add(key=key, value=value)
+    return model.SerializeToString()
 
 
-def parity_error(module: nn.Module, payload: bytes, *, shape: tuple[int, ...], checks: int, seed: int = 0) -> float:
-    """Largest absolute difference between ONNX (CPU) and torch over random images and a black and a white one."""
+def parity_error(payload: bytes, inputs: Iterable[Images], original: Callable[[Images], np.ndarray]) -> float:
+    """Largest absolute difference between ONNX (CPU) and `original` over `inputs`; infinite when one is not finite."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(payload, options, providers=["CPUExecutionProvider"])
-    images = np.random.default_rng(seed).integers(0, 256, (checks, *shape), dtype=np.uint8)
-    images = np.concatenate([images, np.zeros_like(images[:1]), np.full_like(images[:1], 255)])
-    with torch.no_grad():
-        wanted = module(torch.from_numpy(images)).numpy()
-    got = session.run(None, {"image": images})[0]
-    difference = float(np.abs(np.asarray(got) - wanted).max())
-    return difference if np.isfinite(difference) else float("inf")
+    largest = 0.0
+    for images in inputs:
+        (got,) = session.run(None, images)
+        difference = float(np.abs(np.asarray(got) - original(images)).max())
+        largest = max(largest, difference if np.isfinite(difference) else np.inf)
+    return largest
