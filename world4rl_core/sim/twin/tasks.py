@@ -123,7 +123,7 @@ TASKS: dict[str, Task] = {
         Task(
             "close_drawer",
             "close the drawer",
-            {"cabinet": (0.5, 0.14, 0.0)},
+            {"cabinet": (0.5, 0.16, 0.0)},
             lambda model, data: drawer_opening_m(model, data) < 0.008,
             joints={"drawer_slide": 0.12},
             horizon=35,
@@ -131,7 +131,7 @@ TASKS: dict[str, Task] = {
         Task(
             "open_drawer",
             "open the drawer",
-            {"cabinet": (0.5, 0.14, 0.0)},
+            {"cabinet": (0.5, 0.16, 0.0)},
             lambda model, data: drawer_opening_m(model, data) > 0.1,
             horizon=45,
         ),
