@@ -135,6 +135,8 @@ class Denoiser(nn.Module):
 
     def _fold(self, x: Features) -> Transformed:
         stride = self.config.unshuffle * self.config.unet.stride
+        if self.config.precision == "bf16":  # the convolution after it would do the same with more memory moved
+            x = x.bfloat16()
         x = F.pad(x, (0, -x.shape[-1] % stride, 0, -x.shape[-2] % stride), mode="replicate")
         x = F.pixel_unshuffle(x, self.config.unshuffle)
         return x.contiguous(memory_format=torch.channels_last) if self.config.channels_last else x

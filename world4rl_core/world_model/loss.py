@@ -51,10 +51,12 @@ def unrolled_loss(
     history_length = core.config.history
     weights = motion_weights(frames, config.motion_weight)
     past, losses = list(frames[:, :history_length].unbind(1)), []
+    noise, history_sigma = _history_noise(frames[:, :-1], config.history_noise, random=random)
     for step in range(config.unroll):
-        history = torch.stack(past[step:], dim=1)
         window = actions[:, step : step + history_length]
-        history, history_sigma = _noised_history(history, config.history_noise, random=random)
+        history = torch.stack(past[step:], dim=1)
+        if noise is not None:
+            history = history + noise[:, step : step + history_length]
         target = frames[:, history_length + step]
         sigma = draw_sigma(len(target), core.config.noise, random=random)
         noisy = add_noise(target, sigma, core.config.noise, random=random)
@@ -70,9 +72,9 @@ def _network_error(predicted: Frame, target: Frame, sigma: PerBatch, core: Denoi
     return ((predicted - target) / per_row(precondition(sigma, core.config.noise).c_out)) ** 2
 
 
-def _noised_history(history: Frames, largest: float, *, random: RandomRows) -> tuple[Frames, PerBatch]:
-    """The history with white noise of a deviation drawn for each row in [0, largest], and that deviation."""
-    sigma = largest * random.uniform((len(history),))
+def _history_noise(frames: Frames, largest: float, *, random: RandomRows) -> tuple[Frames | None, PerBatch]:
+    """White noise for each of the frames, of a deviation drawn for each row in [0, largest], and that deviation."""
+    sigma = largest * random.uniform((len(frames),))
     if largest == 0.0:
-        return history, sigma
-    return history + sigma[:, None, None, None, None] * random.normal(history.shape), sigma
+        return None, sigma
+    return random.normal(frames.shape).mul_(sigma[:, None, None, None, None]), sigma
