@@ -68,7 +68,7 @@ class Expert:
 
 
 def expert(task: str, *, action: ActionRig | None = None) -> Expert:
-    """A fresh expert for one episode of the task; `action` is the rig's scale. Raises ConfigError for an unknown task."""
+    """A fresh expert for one episode; `action` is the rig's scale. Raises ConfigError for an unknown task."""
     return Expert(_SCRIPTS[find_task(task).name], action or ActionRig())
 
 
