@@ -98,6 +98,13 @@ class Arm(Protocol):
         """Ends any motion; safe to call at any time, also twice."""
         ...
 
+    def move_to_joints(self, q: np.ndarray, *, speed: float) -> None:
+        """Moves to the joint positions (7,) in rad at a share `speed` of the arm's own dynamics; blocks until there.
+
+        Call it from a worker thread; `stop` ends it. Raises ArmError.
+        """
+        ...
+
     def recover(self) -> None:
         """Clears errors, moves nothing. Raises ArmError when a person must act first."""
         ...
@@ -107,9 +114,13 @@ class Arm(Protocol):
 
 @runtime_checkable
 class Gripper(Protocol):
-    """A parallel gripper. `open` and `grasp` block; call them from a worker thread."""
+    """A parallel gripper. `home`, `open` and `grasp` block; call them from a worker thread. All raise ArmError."""
 
     def state(self) -> GripperState: ...
+    def home(self) -> bool:
+        """Finds the end stops; the state's `max_width_m` is 0 before."""
+        ...
+
     def open(self) -> bool: ...
     def grasp(self) -> bool:
         """True when something was grasped."""
