@@ -18,6 +18,7 @@ from std_msgs.msg import Float32, Header, String
 
 from world4rl_core.errors import DataError
 from world4rl_core.robot.interface import CameraFrame
+from world4rl_core.sim.twin.cameras import Snapshot
 
 BASE = "base"
 EE = "ee"
@@ -178,6 +179,16 @@ def metadata_message(frame: CameraFrame, *, time_s: float) -> String:
     """What belongs to the picture with the same stamp."""
     content = {"frame_number": frame.frame_number, "device_time_s": frame.device_time_s, "time_s": time_s}
     return json_message({**frame.metadata, **content})
+
+
+def snapshot_message(snapshot: Snapshot) -> String:
+    """The simulator's state, for who plays a person's part and must know where things are."""
+    return json_message({name: np.asarray(value).tolist() for name, value in vars(snapshot).items()})
+
+
+def snapshot_of(message: String) -> Snapshot:
+    content = json_of(message)
+    return Snapshot(content.pop("time_s"), **{name: np.array(value) for name, value in content.items()})
 
 
 def clock_message(time_s: float) -> Clock:
