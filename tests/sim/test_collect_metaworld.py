@@ -101,7 +101,7 @@ def test_contradictory_request_is_refused_before_anything_starts(wrong: dict, me
 
 
 def test_policy_of_another_robot_is_refused() -> None:
-    with pytest.raises(ConfigError, match="acts in 7 dimensions, Meta-World wants 4"):
+    with pytest.raises(ConfigError, match="acts in 7 dimensions, metaworld_sawyer wants 4"):
         list(collect(BRIEF, source="policy", make_policy=partial(Constant, *[0.0] * 7), episodes=1, seed=0))
 
 

@@ -1,4 +1,4 @@
-"""Recording episodes on Meta-World: a scripted expert, a policy or random exploration, in parallel."""
+"""Recording episodes in a simulator: a scripted expert, a policy or random exploration, in parallel."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from typing import Literal, get_args
 import numpy as np
 
 from world4rl_core.errors import ConfigError, SimulatorError
-from world4rl_core.sim.metaworld import ACTION_DIM, MetaWorldConfig, MetaWorldEnv, Observation
 from world4rl_core.sim.rollout import Policy, SmoothExplorer, Trajectory, record
+from world4rl_core.sim.simulator import Observation, Simulator
 from world4rl_core.sim.workers import play_in_order
 
 Source = Literal["expert", "policy", "random"]
@@ -23,7 +23,7 @@ def episode_seed(seed: int, stream: str, *, episode: int, attempt: int = 0) -> i
 
 
 def collect(
-    config: MetaWorldConfig,
+    config: Simulator,
     *,
     source: str,
     episodes: int,
@@ -64,7 +64,7 @@ def collect(
 class Recipe:
     """How each episode of one collection is recorded."""
 
-    config: MetaWorldConfig
+    config: Simulator
     source: str
     seed: int
     noise: tuple[float, ...]
@@ -80,11 +80,11 @@ class Collector:
         self._recipe = recipe
         self._policy: Policy | None = None
         if recipe.source == "random":
-            self._policy = SmoothExplorer(ACTION_DIM)
+            self._policy = SmoothExplorer(recipe.config.action_dim)
         elif make_policy is not None:
             self._policy = make_policy()
-            check_action_dim(self._policy)
-        self._env = MetaWorldEnv(recipe.config)
+            check_action_dim(self._policy, recipe.config)
+        self._env = recipe.config.make()
 
     def play(self, episode: int) -> Trajectory:
         """Records the episode of this number; raises SimulatorError when only successes are wanted and none comes."""
@@ -96,18 +96,17 @@ class Collector:
             trajectory = record(
                 self._env,
                 self._choose,
+                simulator=recipe.config,
                 seed=seed,
                 noise_std=recipe.noise[episode % len(recipe.noise)],
                 stop_on_success=recipe.stop_on_success,
-                camera=recipe.config.camera,
-                task=recipe.config.task,
                 source=recipe.source,
             )
             if trajectory.succeeded or not recipe.only_successes:
                 return trajectory
         raise SimulatorError(
             f"{recipe.config.task}: {recipe.source} episode {episode} failed {recipe.tries} times in a row; lower the "
-            f"noise {recipe.noise}, raise the horizon ({recipe.config.settings.horizon} steps), or keep failed episodes"
+            f"noise {recipe.noise}, raise the horizon ({recipe.config.horizon_steps} steps), or keep failed episodes"
         )
 
     def close(self) -> None:
@@ -117,13 +116,15 @@ class Collector:
     def _choose(self, observation: Observation) -> np.ndarray:
         if self._policy is None:
             return self._env.expert_action()
-        return self._policy.act(observation["image"], observation["state"])
+        return self._policy.act(self._recipe.config.policy_image(observation), observation["state"])
 
 
-def check_action_dim(policy: Policy) -> None:
+def check_action_dim(policy: Policy, simulator: Simulator) -> None:
     """Raises ConfigError for a policy made for another robot."""
-    if policy.action_dim != ACTION_DIM:
-        raise ConfigError(f"this policy acts in {policy.action_dim} dimensions, Meta-World wants {ACTION_DIM}")
+    if policy.action_dim != simulator.action_dim:
+        raise ConfigError(
+            f"this policy acts in {policy.action_dim} dimensions, {simulator.robot} wants {simulator.action_dim}"
+        )
 
 
 def _check(

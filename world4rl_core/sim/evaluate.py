@@ -9,8 +9,8 @@ from jaxtyping import UInt8
 
 from world4rl_core.errors import ConfigError
 from world4rl_core.sim.collect import check_action_dim, episode_seed
-from world4rl_core.sim.metaworld import MetaWorldConfig, MetaWorldEnv
 from world4rl_core.sim.rollout import Policy
+from world4rl_core.sim.simulator import Simulator
 from world4rl_core.sim.workers import play_in_order
 
 
@@ -27,7 +27,7 @@ class Outcome:
 
 
 def evaluate(
-    config: MetaWorldConfig,
+    config: Simulator,
     *,
     policies: Mapping[str, Callable[[], Policy]],
     episodes: int,
@@ -61,13 +61,13 @@ class Judge:
     """One environment and all policies; plays each of them from an episode's initial state."""
 
     def __init__(
-        self, config: MetaWorldConfig, factories: dict[str, Callable[[], Policy]], seed: int, keep_frames: int
+        self, config: Simulator, factories: dict[str, Callable[[], Policy]], seed: int, keep_frames: int
     ) -> None:
         self._seed, self._keep_frames = seed, keep_frames
         self._policies = {name: make() for name, make in factories.items()}
         for policy in self._policies.values():
-            check_action_dim(policy)
-        self._env = MetaWorldEnv(config)
+            check_action_dim(policy, config)
+        self._simulator, self._env = config, config.make()
 
     def play(self, episode: int) -> list[Outcome]:
         """The outcome of each policy, in order."""
@@ -81,12 +81,12 @@ class Judge:
         policy, seed = self._policies[name], episode_seed(self._seed, "evaluation", episode=episode)
         policy.reset(seed=seed)
         observation, _ = self._env.reset(seed=seed)
-        frames = [observation["image"]]
+        frames = [self._simulator.policy_image(observation)]
         terminated = truncated = False
         while not (terminated or truncated):
-            action = policy.act(observation["image"], observation["state"])
+            action = policy.act(frames[-1], observation["state"])
             observation, _, terminated, truncated, _ = self._env.step(action)
-            frames.append(observation["image"])
+            frames.append(self._simulator.policy_image(observation))
         return Outcome(
             policy=name,
             episode=episode,

@@ -14,6 +14,7 @@ from jaxtyping import Float, UInt8
 from world4rl_core.errors import ConfigError, SimulatorError
 from world4rl_core.sim.gl import INSTALL_EXTRA, import_mujoco
 from world4rl_core.sim.render import Crop, SceneRenderer, View
+from world4rl_core.sim.simulator import Observation
 from world4rl_core.sim.tasks import WHOLE_PICTURE, TaskSettings, task_settings
 
 ACTION_DIM = 4
@@ -21,8 +22,6 @@ STATE_DIM = 4
 METAWORLD_HZ = 80
 _HAND_LOW_M = np.array([-0.525, 0.348, -0.0525])
 _HAND_HIGH_M = np.array([0.525, 1.025, 0.7])
-
-Observation = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -73,6 +72,30 @@ class MetaWorldConfig:
     def fps(self) -> int:
         """Control steps per simulated second, rounded."""
         return max(1, round(METAWORLD_HZ / self.settings.frame_skip))
+
+    @property
+    def robot(self) -> str:
+        return "metaworld_sawyer"
+
+    @property
+    def action_dim(self) -> int:
+        return ACTION_DIM
+
+    @property
+    def horizon_steps(self) -> int:
+        return self.settings.horizon
+
+    def make(self) -> "MetaWorldEnv":
+        """The environment."""
+        return MetaWorldEnv(self)
+
+    def images(self, observation: Observation) -> dict[str, UInt8[np.ndarray, "_h _w 3"]]:
+        """The one camera's picture."""
+        return {self.camera: observation["image"]}
+
+    def policy_image(self, observation: Observation) -> UInt8[np.ndarray, "h w 3"]:
+        """The same picture."""
+        return observation["image"]
 
     def resolved(self) -> "MetaWorldConfig":
         """The same configuration with every default spelled out, to be saved beside what it made."""

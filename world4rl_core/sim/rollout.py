@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
+
+from world4rl_core.sim.simulator import Environment, Observation, Simulator
 
 
 @runtime_checkable
@@ -21,15 +23,6 @@ class Policy(Protocol):
     def act(self, image: UInt8[np.ndarray, "h w 3"], state: Float[np.ndarray, " k"]) -> Float[np.ndarray, " d"]:
         """The next action, in [-1, 1]."""
         ...
-
-
-@runtime_checkable
-class Environment(Protocol):
-    """What a rollout needs of a gymnasium environment."""
-
-    def reset(self, *, seed: int | None = None) -> tuple[dict[str, np.ndarray], dict[str, Any]]: ...
-
-    def step(self, action: np.ndarray) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]: ...
 
 
 @dataclass(frozen=True)
@@ -85,13 +78,12 @@ class SmoothExplorer:
 
 def record(
     env: Environment,
-    choose: Callable[[dict[str, np.ndarray]], np.ndarray],
+    choose: Callable[[Observation], np.ndarray],
     *,
+    simulator: Simulator,
     seed: int,
     noise_std: float,
     stop_on_success: bool,
-    camera: str,
-    task: str,
     source: str,
 ) -> Trajectory:
     """Plays one episode from `seed` until the horizon, or the first success if `stop_on_success`.
@@ -114,8 +106,9 @@ def record(
         rewards.append(reward)
         successes.append(info["success"])
     zeros = np.zeros_like(actions[-1])
+    pictures = [simulator.images(seen) for seen in observations]
     return Trajectory(
-        images={camera: np.stack([seen["image"] for seen in observations])},
+        images={camera: np.stack([seen[camera] for seen in pictures]) for camera in pictures[0]},
         state=np.stack([seen["state"] for seen in observations]),
         action=np.stack([*actions, zeros]),
         requested=np.stack([*requests, zeros]),
@@ -123,7 +116,7 @@ def record(
         next_success=np.array([*successes, successes[-1]], dtype=bool),
         terminated=ended,
         truncated=truncated and not ended,
-        task=task,
+        task=simulator.task,
         source=source,
         seed=seed,
     )

@@ -44,7 +44,7 @@ class SnapshotRenderer:
         self._data = mujoco.MjData(self.model)
         self._cameras = TwinCameras(self.model, cameras, full_frame=full_frame)
 
-    def draw(self, snapshot: Snapshot, cameras: Sequence[str] = ()) -> dict[str, UInt8[np.ndarray, "h w 3"]]:
+    def draw(self, snapshot: Snapshot, cameras: Sequence[str] = ()) -> dict[str, UInt8[np.ndarray, "_h _w 3"]]:
         """Camera → RGB picture of the snapshot; of all cameras, or of those named."""
         self._data.qpos[:] = snapshot.qpos
         self._data.mocap_pos[:] = snapshot.mocap_pos
@@ -71,7 +71,7 @@ class TwinCameras:
         self._renderer = SceneRenderer(model, views, supersample=supersample)
         self.names = tuple(views)
 
-    def draw(self, data: Any, cameras: Sequence[str] = ()) -> dict[str, UInt8[np.ndarray, "h w 3"]]:
+    def draw(self, data: Any, cameras: Sequence[str] = ()) -> dict[str, UInt8[np.ndarray, "_h _w 3"]]:
         """Camera → RGB picture of the state in `data`, whose kinematics must be up to date."""
         return {name: self._renderer.draw(data, name) for name in (cameras or self.names)}
 

@@ -9,8 +9,10 @@ import numpy as np
 from jaxtyping import UInt8
 
 from world4rl_core.errors import ConfigError, SimulatorError
+from world4rl_core.pixels import resize
 from world4rl_core.rig import CameraRig, Rig, load_rig
 from world4rl_core.sim.gl import import_mujoco
+from world4rl_core.sim.simulator import Observation
 from world4rl_core.sim.twin.cameras import TwinCameras
 from world4rl_core.sim.twin.control import TwinArm
 from world4rl_core.sim.twin.experts import Expert, expert
@@ -20,8 +22,6 @@ from world4rl_core.sim.twin.tasks import Task, find_task
 ACTION_DIM = 7
 STATE_DIM = 15
 DEFAULT_SPREAD_M = 0.03
-
-Observation = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,10 @@ class TwinConfig:
     """Objects move by up to this much in x and y at each reset; 0 is the fixed scene."""
     horizon: int | None = None
     """Control steps after which an episode is truncated; the task's own where None."""
+    seen_cameras: tuple[str, ...] = ()
+    """Those whose pictures, side by side, a policy acts on; all that are drawn where empty."""
+    seen_size: tuple[int, int] | None = None
+    """Height and width of each of them; as drawn where None."""
 
     def __post_init__(self) -> None:
         for name, value in (("size", self.size), ("horizon", self.horizon)):
@@ -49,7 +53,11 @@ class TwinConfig:
                 raise ConfigError(f"{name} must be at least 1, got {value}")
         if not 0 <= self.spread_m < np.inf:
             raise ConfigError(f"spread_m must be a distance >= 0 in m, got {self.spread_m}")
-        _ = self.settings, self.camera_rigs
+        drawn = [camera.name for camera in self.camera_rigs]
+        for name in self.seen_cameras:
+            if name not in drawn:
+                raise ConfigError(f"the policy sees camera {name!r}, which is not drawn; drawn: {', '.join(drawn)}")
+        _ = self.settings
 
     @property
     def settings(self) -> Task:
@@ -74,8 +82,16 @@ class TwinConfig:
         return self.rig_file.action.rate_hz
 
     @property
+    def robot(self) -> str:
+        return "franka_twin"
+
+    @property
     def action_dim(self) -> int:
         return ACTION_DIM
+
+    @property
+    def horizon_steps(self) -> int:
+        return self.horizon or self.settings.horizon
 
     def resolved(self) -> "TwinConfig":
         """The same configuration with every default spelled out, to be saved beside what it made."""
@@ -85,12 +101,24 @@ class TwinConfig:
             self,
             cameras=tuple(camera.name for camera in cameras),
             size=sizes.pop() if len(sizes) == 1 else None,
-            horizon=self.horizon or self.settings.horizon,
+            horizon=self.horizon_steps,
         )
 
     def make(self) -> "TwinEnv":
         """The environment."""
         return TwinEnv(self)
+
+    def images(self, observation: Observation) -> dict[str, UInt8[np.ndarray, "_h _w 3"]]:
+        """The picture of each camera."""
+        return {name: picture for name, picture in observation.items() if name != "state"}
+
+    def policy_image(self, observation: Observation) -> UInt8[np.ndarray, "h w 3"]:
+        """Side by side what a policy sees, as the frame cache puts the cameras of its training data."""
+        names = self.seen_cameras or tuple(self.images(observation))
+        views = [observation[name] for name in names]
+        if self.seen_size is not None:
+            views = [resize(view, self.seen_size) for view in views]
+        return views[0] if len(views) == 1 else np.concatenate(views, axis=1)
 
 
 class TwinEnv(gymnasium.Env[Observation, np.ndarray]):
@@ -110,7 +138,7 @@ class TwinEnv(gymnasium.Env[Observation, np.ndarray]):
         self.config = config or TwinConfig()
         self._mujoco = import_mujoco()
         self._task, self._rig = self.config.settings, self.config.rig_file
-        self._horizon = self.config.horizon or self._task.horizon
+        self._horizon = self.config.horizon_steps
         self.model = self._mujoco.MjModel.from_xml_string(scene_xml(lock_step_scene()))
         self.data = self._mujoco.MjData(self.model)
         self._arm = TwinArm(self.model, self.data, self._rig)
