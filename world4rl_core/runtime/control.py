@@ -1,0 +1,276 @@
+"""The arm node's mind: inboxes, arbiter, filter and latch put together; one `step` a control period.
+
+The node sends `Decision.twist` to the driver, or stops it, and does nothing else to the arm.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from world4rl_core.errors import RobotError
+from world4rl_core.geometry import twist_in_base
+from world4rl_core.rig import Rig
+from world4rl_core.robot.interface import ArmError, ArmMode, ArmState, GripperState
+from world4rl_core.runtime.arbiter import Arbiter, Choice, GripperArbiter, Source
+from world4rl_core.runtime.command_filter import Command, CommandFilter, Filtered
+from world4rl_core.runtime.faults import StateWatch, trip_of_error
+from world4rl_core.runtime.inbox import Inbox
+from world4rl_core.runtime.joint_guard import HARD_MARGIN_RAD, JointGuard
+from world4rl_core.runtime.latch import Latch, Level, Reaction, Trip
+from world4rl_core.runtime.workspace import OUTSIDE_M
+
+REFUSALS = {"not_finite", "frame", "stale", "from_the_future", "state_not_finite", "state_stale", "no_orientation"}
+
+
+@dataclass(frozen=True, eq=False)
+class Decision:
+    """What to do with the arm in this control period."""
+
+    twist: np.ndarray  # (6,) in base, to send with the rig's hold_s while `may_stream`
+    requested: np.ndarray  # (6,) in base, what the chosen source asked for; zeros when nobody is
+    requested_time_s: float
+    """Its stamp; -1 when nobody asks."""
+    source: str  # human | policy | none
+    may_stream: bool
+    """Armed or held: send `twist`. Otherwise call `stop` once and send nothing."""
+    must_recreate: bool
+    """Close the driver, make a new one (see reconnect.py), then call `reconnected`."""
+    gripper: float | None
+    """A new request for the gripper, +1 open or -1 closed; None when there is none."""
+    reasons: tuple[str, ...]
+    is_intervention: bool
+
+    @property
+    def is_clipped(self) -> bool:
+        return bool(self.reasons)
+
+
+class ArmControl:
+    """Everything that decides about the arm of one rig. Not thread-safe: call it under one lock."""
+
+    def __init__(self, rig: Rig, *, needs_human: bool = True) -> None:
+        self._rig = rig
+        self.latch = Latch(neutral_s=rig.teleop.neutral_s)
+        self.human = Inbox("human", rig.limits)
+        self.policy = Inbox("policy", rig.limits)
+        self.arbiter = Arbiter(neutral_s=rig.teleop.neutral_s, needs_human=needs_human)
+        self.gripper = GripperArbiter()
+        self._needs_human = needs_human
+        self._filter = CommandFilter(rig.limits, model=rig.robot.model)
+        self._joints = JointGuard(rig.robot.model)
+        self._watch = StateWatch()
+        self._pending: list[Trip] = []
+        self._state: ArmState | None = None
+        self._state_trips: list[Trip] = []
+        self._publishers = (1, 1)
+        self._gripper_request: float | None = None
+        self._wrench_is_high = False
+        self._homing = False
+        self._last: Decision | None = None
+        self._now_s = 0.0
+
+    def receive(self, command: Command, now_s: float) -> None:
+        """A twist from a topic; a bad one is refused here and takes effect on the arm at the next `step`."""
+        box = self.human if command.source == "human" else self.policy
+        self._pending += box.accept(command, now_s)
+
+    def receive_gripper(self, state: float, source: str, now_s: float) -> None:
+        """A gripper state from a topic. A person's node streams it beside the twist; only a change is a request."""
+        if source == "policy":
+            self.gripper.policy(state)
+            return
+        request = self.gripper.human(state, is_armed=self.latch.is_armed)
+        if request is not None:
+            self._gripper_request = request
+            self.arbiter.touched(now_s)
+
+    def note_publishers(self, *, human: int, policy: int) -> None:
+        """How many publishers each command topic has; more than one are all ignored."""
+        self._publishers = (human, policy)
+
+    def peer_lost(self, source: str) -> None:
+        """ROS says that a command's publisher is gone or incompatible."""
+        self._pending.append(Trip(Reaction.HOLD, f"{source}: the publisher is gone or its QoS does not match"))
+
+    def arm_error(self, error: ArmError) -> None:
+        """The driver raised. Never send the command again: the error may belong to the motion before."""
+        self._pending.append(trip_of_error(error))
+
+    def e_stop(self, now_s: float) -> None:
+        """Latches at once; call the driver's `stop` as well, without waiting for the next `step`."""
+        self.latch.trip(Reaction.LATCH, "e_stop", now_s)
+        self._let_go()
+
+    def step(self, state: ArmState | None, now_s: float, *, wall_s: float | None = None) -> Decision:
+        """Decides for this control period. Never raises, whatever arrived."""
+        self._now_s, self._state = now_s, state
+        for box in (self.human, self.policy):
+            box.step(now_s, wall_s=wall_s)
+        if not self.human.is_fresh(now_s, wall_s=wall_s):
+            self.gripper.lose_human()
+        self._state_trips = self._watch.step(state, now_s, wall_s=wall_s)
+        trips = [*self._pending, *self._state_trips]
+        self._pending = []
+        choice = Choice(Source.NONE, None)
+        if self.latch.level in (Level.ARMED, Level.HELD):
+            choice = self.arbiter.step(self.human, self.policy, now_s, wall_s=wall_s, publishers=self._publishers)
+            trips += choice.trips
+        filtered, from_filter = self._filtered(choice, state, now_s, wall_s)
+        trips += from_filter
+        for trip in trips:
+            self.latch.trip(trip.reaction, trip.reason, now_s)
+        self.latch.step(now_s, neutral_for_s=self._neutral_for_s(now_s))
+        return self._decide(choice, filtered, trips)
+
+    def _filtered(
+        self, choice: Choice, state: ArmState | None, now_s: float, wall_s: float | None
+    ) -> tuple[Filtered, list[Trip]]:
+        if state is None or not self.latch.is_armed:
+            self._filter.reset()
+            return Filtered(np.zeros(6), (), is_stopped=True), []
+        filtered = self._filter.step(choice.command, state, now_s, wall_s=wall_s)
+        trips = [Trip(Reaction.HOLD, f"command: {reason}") for reason in filtered.reasons if reason in REFUSALS]
+        if self._wrench_rises(state):
+            trips.append(Trip(Reaction.HOLD, "wrench: the external force or torque is above its soft limit"))
+        return filtered, trips
+
+    def _wrench_rises(self, state: ArmState) -> bool:
+        """True once when the wrench passes its limit; afterwards the filter lets only relieving motion through."""
+        limits = self._rig.limits
+        force, torque = np.linalg.norm(state.wrench[:3]), np.linalg.norm(state.wrench[3:])
+        share = max(force / limits.soft_force_n, torque / limits.soft_torque_nm)
+        was_high, self._wrench_is_high = self._wrench_is_high, share > (0.8 if self._wrench_is_high else 1.0)
+        return self._wrench_is_high and not was_high
+
+    def _neutral_for_s(self, now_s: float) -> float:
+        """How long the person's input has been neutral; endless where no operator device is needed or ever seen."""
+        if not self._needs_human and self.human.newest is None:
+            return float("inf")
+        return self.human.neutral_for_s(now_s)
+
+    def _decide(self, choice: Choice, filtered: Filtered, trips: list[Trip]) -> Decision:
+        level = self.latch.level
+        is_moving = level is Level.ARMED and not any(trip.reaction >= Reaction.HOLD for trip in trips)
+        if level not in (Level.ARMED, Level.HELD):
+            self._let_go()
+        if not is_moving:
+            self._filter.reset()
+        command = choice.command
+        requested = self._in_base(command) if command is not None else np.zeros(6)
+        latched = (f"{level.value}: {self.latch.reason}",) if self.latch.reason else ()
+        gripper, self._gripper_request = self._gripper_request, None
+        if is_moving:
+            by_policy = self.gripper.step(choice.source)
+            gripper = by_policy if gripper is None else gripper
+        self._last = Decision(
+            twist=filtered.twist if is_moving else np.zeros(6),
+            requested=requested,
+            requested_time_s=-1.0 if command is None else command.time_s,
+            source=choice.source.value,
+            may_stream=level in (Level.ARMED, Level.HELD),
+            must_recreate=level is Level.RECREATE,
+            gripper=gripper if is_moving else None,
+            reasons=(*latched, *filtered.reasons),
+            is_intervention=choice.is_intervention,
+        )
+        return self._last
+
+    def _in_base(self, command: Command) -> np.ndarray:
+        if command.frame == "ee" and self._state is not None:
+            return twist_in_base(command.twist, self._state.quat_xyzw)
+        return command.twist.copy()
+
+    def _let_go(self) -> None:
+        """Disarmed or latched: whatever was asked for until now never counts again."""
+        self.arbiter.release()
+        self.policy.forget()
+        self.gripper.step(Source.NONE)
+        self._gripper_request = None
+
+    def obstacles(self, gripper: GripperState | None, now_s: float) -> tuple[str, ...]:
+        """What stands in the way of arming now, each with the next step; empty when nothing does."""
+        found = [trip.reason for trip in self._state_trips if trip.reaction >= Reaction.HOLD]
+        state = self._state
+        if state is not None and not found:
+            found += self._pose_obstacles(state)
+        if self._homing:
+            found.append("the arm is moving home; wait until it is there")
+        if gripper is not None and gripper.max_width_m <= 0:
+            found.append("the gripper is not homed; home it first")
+        if max(self._publishers) > 1:
+            found.append("a command topic has more than one publisher; stop one of them")
+        neutral_s = self._neutral_for_s(now_s)
+        if neutral_s < self._rig.teleop.neutral_s:
+            found.append(f"the operator's input was neutral for {neutral_s:.1f} s; let go for longer, or re-zero it")
+        return tuple(found)
+
+    def _pose_obstacles(self, state: ArmState) -> list[str]:
+        limits = self._rig.limits
+        low, high = np.array(limits.box_low_m) - OUTSIDE_M, np.array(limits.box_high_m) + OUTSIDE_M
+        found = []
+        if (state.position_m < low).any() or (state.position_m > high).any():
+            at = ", ".join(f"{value:.3f}" for value in state.position_m)
+            found.append(f"the end effector is outside the box at ({at}) m; call home, or guide it inside by hand")
+        if self._joints.margin_rad(state.q) < HARD_MARGIN_RAD:
+            found.append("a joint is at its limit; call home")
+        return found
+
+    def enable(self, gripper: GripperState | None = None) -> None:
+        """Arms. Raises RobotError with everything that stands in the way. Uses the state of the last `step`."""
+        self.latch.arm(self.obstacles(gripper, self._now_s))
+        self._let_go()
+
+    def disable(self) -> None:
+        self.latch.disarm()
+        self._let_go()
+
+    def reset_latch(self) -> None:
+        """Latched to disarmed; arming comes after it. Raises RobotError while the fault is still there."""
+        found = [trip.reason for trip in self._state_trips if trip.reaction >= Reaction.HOLD]
+        self.latch.reset(tuple(f"{reason}; call recover first" for reason in found))
+        self._let_go()
+
+    def recovered(self, now_s: float) -> None:
+        """The driver's `recover` returned without an error: what needed a person now only needs the reset."""
+        self.latch.trip(Reaction.LATCH, "recovered from an error", now_s)
+        self.latch.cleared(Level.OPERATOR)
+
+    def reconnected(self) -> None:
+        """A new driver object is connected: motion does not resume, the latch still needs its reset."""
+        self._watch = StateWatch()
+        self.latch.cleared(Level.RECREATE)
+
+    def begin_home(self) -> None:
+        """Before a motion to the start pose. Raises RobotError unless the arm is disarmed and sound."""
+        if self.latch.level is not Level.DISARMED:
+            raise RobotError(f"cannot move home while {self.latch.level.value}; disable or reset_latch first")
+        found = [trip.reason for trip in self._state_trips if trip.reaction >= Reaction.HOLD]
+        if found or self._homing:
+            raise RobotError(f"cannot move home: {'; '.join(found) or 'it is on its way already'}")
+        self._homing = True
+
+    def end_home(self) -> None:
+        """After the motion, whether it got there or not."""
+        self._homing = False
+
+    def status(self) -> dict[str, Any]:
+        """What `franka/status` says, ready for JSON."""
+        state, last = self._state, self._last
+        mode = state.mode if state is not None else ArmMode.OTHER
+        return {
+            "level": self.latch.level.value,
+            "reason": self.latch.reason,
+            "armed": self.latch.is_armed,
+            "source": last.source if last is not None else "none",
+            "intervention": last.is_intervention if last is not None else False,
+            "mode": mode.value,
+            "errors": list(state.errors) if state is not None else [],
+            "robot_time_s": state.robot_time_s if state is not None else -1.0,
+            "success_rate": state.success_rate if state is not None else 0.0,
+            "gripper": self.gripper.state,
+            "filter": list(last.reasons) if last is not None else [],
+            "refused": {f"{box.source}_{why}": n for box in (self.human, self.policy) for why, n in box.counts.items()},
+            "network_poor": self._watch.is_network_poor(self._now_s),
+            "warnings": self._watch.warnings(state, self._now_s) if state is not None else [],
+        }
