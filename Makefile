@@ -17,7 +17,7 @@ help:  ## Say what each target does.
 
 setup: .venv/.installed  ## Install what is missing; the other targets do it by themselves.
 
-.venv/.installed: pyproject.toml constraints/cpu.txt scripts/setup.sh
+.venv/.installed: pyproject.toml constraints/cpu.txt scripts/setup.sh ros2_ws/src/world4rl/setup.py
 	@PYTHON="$(PYTHON)" bash scripts/setup.sh
 	@touch $@
 

@@ -2,8 +2,8 @@
 
 from launch import LaunchDescription
 
-from world4rl.ros_launch import declare, start
 from world4rl.bringup import RIG_ARGUMENTS, rig_processes
+from world4rl.ros_launch import declare, start
 
 
 def generate_launch_description() -> LaunchDescription:

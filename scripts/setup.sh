@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Bring a fresh Debian or Ubuntu machine to where every make target works: system packages, .venv, Python packages.
-# What is there already is left alone. PYTHON names the interpreter (default python3).
+# What is there already is left alone. PYTHON names the interpreter (default python3); GPU=1 takes the CUDA build of
+# torch on a machine without a GPU, as an image's build is. Where a ROS 2 is sourced, it is used instead of the wheels.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
@@ -10,7 +11,7 @@ fail() { say "$*"; exit 1; }
 
 # Not grep -q: it would close the pipe early, and pipefail would take that for a failure.
 has_library() { { ldconfig -p 2>/dev/null || /sbin/ldconfig -p 2>/dev/null; } | grep "$1" >/dev/null; }
-has_gpu() { command -v nvidia-smi >/dev/null && nvidia-smi --list-gpus 2>/dev/null | grep GPU >/dev/null; }
+has_gpu() { [ -n "${GPU:-}" ] || command -v nvidia-smi >/dev/null && nvidia-smi --list-gpus 2>/dev/null | grep GPU >/dev/null; }
 check_version() {
   "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
     fail "World4RL needs Python 3.11 or newer, and $python is $("$python" -V 2>&1)." \
@@ -43,6 +44,7 @@ fi
 "$python" -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 # Meta-World renders in software, or through EGL where a GPU brings it.
 has_library libOSMesa || { has_gpu && has_library libEGL; } || missing+=(libosmesa6)
+has_library libhidapi-hidraw || missing+=(libhidapi-hidraw0)  # the SpaceMouse
 [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
 
 check_version
@@ -58,4 +60,10 @@ if has_gpu; then
 fi
 say "installing Python packages into .venv (minutes the first time)"
 quiet=(); [ -t 1 ] || quiet=(-qq)
-.venv/bin/python -m pip install "${quiet[@]}" "${constraints[@]}" -e '.[sim,dev]'
+extras=sim,robot,ros,dev tools=()
+if [ -n "${ROS_DISTRO:-}" ]; then
+  say "ROS 2 $ROS_DISTRO is sourced: using it"
+  extras=sim,robot,dev tools=(colcon-common-extensions 'setuptools<80')  # newer ones copy where colcon should link
+fi
+.venv/bin/python -m pip install "${quiet[@]}" "${constraints[@]}" "${tools[@]}" -e ".[$extras]" -e ros2_ws/src/world4rl
+touch .venv/COLCON_IGNORE

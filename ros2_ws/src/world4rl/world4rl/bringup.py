@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from world4rl_core.errors import ConfigError
-from world4rl_core.rig import RIGS, Rig, load_rig
+from world4rl_core.rig import Rig, load_rig, rig_names
+from world4rl_core.sim.twin.tasks import TASKS
 
 NAMESPACE = "w4rl"
 
@@ -63,6 +64,8 @@ def rig_processes(values: Mapping[str, str]) -> list[Process]:
     common = _common(values)
     arm = Process("arm", "arm", common)
     if values["backend"] == "sim":
+        if values["task"] not in TASKS:
+            raise ConfigError(f"unknown task '{values['task']}'; simulated tasks: {', '.join(TASKS)}")
         scene = {
             "task": values["task"],
             "seed": _whole(values, "seed"),
@@ -155,8 +158,7 @@ def _rig_name(values: Mapping[str, str]) -> str:
         return values["rig"]
     if values["backend"] == "sim":
         return "twin"
-    names = ", ".join(sorted(path.stem for path in RIGS.glob("*.yaml")))
-    raise ConfigError(f"backend:=real needs rig:=<name or path>; rigs here: {names or 'none'}")
+    raise ConfigError(f"backend:=real needs rig:=<name or path>; rigs here: {', '.join(rig_names())}")
 
 
 def _rig(values: Mapping[str, str]) -> Rig:

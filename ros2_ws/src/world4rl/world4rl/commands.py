@@ -12,5 +12,6 @@ COMMANDS: dict[str, Command] = {
         "Say whether this machine is fit to run a rig, and what to do where it is not.",
         "--rig twin",
         run="world4rl.doctor:doctor",
+        refusal="FAIL",
     ),
 }

@@ -3,12 +3,12 @@
 import os
 import resource
 import shutil
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
+from world4rl.checks import Line
 from world4rl.robot_link import network_of, pairing
 from world4rl_core.errors import RigError
 from world4rl_core.rig import CameraRig, Rig, load_rig
@@ -20,19 +20,6 @@ MIN_RTPRIO = 80
 DISTRIBUTIONS = ("jazzy", "kilted")
 SPACEMOUSE_VENDORS = ("256F", "046D")
 UDEV_RULE = 'KERNEL=="hidraw*", ATTRS{idVendor}=="256f", MODE="0666"'
-
-
-@dataclass(frozen=True)
-class Line:
-    """One answer."""
-
-    grade: str  # OK | WARN | FAIL
-    subject: str
-    finding: str
-    next_step: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.grade:<4}  {self.subject:<16} {self.finding}{'; ' if self.next_step else ''}{self.next_step}"
 
 
 def doctor(rig: str = "twin", dataset: str = "datasets") -> str:
@@ -140,7 +127,9 @@ def spacemouse(rig: Rig, *, system: Path, devices: Path) -> Line:
     if not found and not rig.robot.realtime:
         return Line("OK", "SpaceMouse", "none; operator:=scripted needs none")
     if not found:
-        return Line("FAIL", "SpaceMouse", "none among /dev/hidraw*", "plug it in; on a container pass the device through")
+        return Line(
+            "FAIL", "SpaceMouse", "none among /dev/hidraw*", "plug it in; on a container pass the device through"
+        )
     if not os.access(found[0], os.R_OK | os.W_OK):
         step = f"put `{UDEV_RULE}` into /etc/udev/rules.d/99-spacemouse.rules and replug it"
         return Line("FAIL", "SpaceMouse", f"{found[0]} may not be opened", step)

@@ -16,9 +16,7 @@ RESPAWN_DELAY_S = 1.0
 def declare(known: Mapping[str, Argument]) -> list[Action]:
     """The arguments with their help and their valid values, as `ros2 launch --show-args` prints them."""
     return [
-        DeclareLaunchArgument(
-            name, default_value=one.default, description=one.help, choices=list(one.choices) or None
-        )
+        DeclareLaunchArgument(name, default_value=one.default, description=one.help, choices=list(one.choices) or None)
         for name, one in known.items()
     ]
 

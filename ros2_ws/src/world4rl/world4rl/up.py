@@ -14,7 +14,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from shutil import which
-from typing import TextIO
+from typing import Annotated, TextIO
+
+import tyro
 
 from world4rl.bringup import LAUNCHES, NAMESPACE, Process, read_arguments
 from world4rl_core.errors import ConfigError, RobotError
@@ -27,7 +29,21 @@ PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 
 
-def up(launch: str, *arguments: str) -> str:
+def _argument_help() -> str:
+    """Every argument once, in the order of the longest list; each launch file takes the first ones."""
+    of_each = sorted(((len(launch.arguments), name) for name, launch in LAUNCHES.items()), reverse=True)
+    known = LAUNCHES[of_each[0][1]].arguments
+    lines = [f"{name}:={'|'.join(one.choices) or one.default}  {one.help}" for name, one in known.items()]
+    return "\n".join([*lines, *(f"{name} takes the first {count} of these" for count, name in of_each[1:])])
+
+
+Name = Annotated[str, tyro.conf.arg(metavar="|".join(LAUNCHES), help="which launch file")]
+Arguments = Annotated[
+    tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="NAME:=VALUE ...", help=_argument_help())
+]
+
+
+def up(launch: Name, arguments: Arguments = ()) -> str:
     """Starts the nodes of `launch` and waits. Raises RobotError when one fails, ConfigError for unknown names."""
     if launch not in LAUNCHES:
         raise ConfigError(f"unknown launch '{launch}'; known: {', '.join(LAUNCHES)}")

@@ -50,9 +50,7 @@ Connect = Callable[[], tuple[rs.pipeline, rs.config]]
 class RealSense:
     """Full-size colour frames with the camera's own stamps."""
 
-    def __init__(
-        self, rig: CameraRig, *, connect: Connect, health: CameraHealth, clock_s: Callable[[], float]
-    ) -> None:
+    def __init__(self, rig: CameraRig, *, connect: Connect, health: CameraHealth, clock_s: Callable[[], float]) -> None:
         self._rig = rig
         self._connect = connect
         self._health = health
@@ -100,9 +98,7 @@ class RealSense:
         color = frames.get_color_frame() if arrived else None
         if not color:
             return self._after_silence(self._clock_s())
-        frame = self._copy(frames, color)
-        self._health.arrived(frame.receive_time_s)
-        return frame
+        return self._copy(frames, color)
 
     def close(self) -> None:
         self._drop()
@@ -116,7 +112,6 @@ class RealSense:
             self.open()
         except RobotError as error:
             raise CameraLost(str(error)) from error
-        self._health.restarted(self._clock_s())
         logger.info("camera %s: connected again", self._rig.name)
 
     def _after_silence(self, now_s: float) -> None:

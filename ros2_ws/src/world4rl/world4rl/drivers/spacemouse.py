@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 REOPEN_S = 1.0
 DRAIN_LIMIT = 1000
-"""Reports taken by one read: more than a second of the fastest device sends, and an end to a device that never stops."""
+"""Reports taken by one read: more than a second of the fastest device, and an end to one that never stops."""
 SOCKET_PREFIX = "unix:"
 SIMULATED_MODEL = "SpaceMouseCompact"
 """The device that a socket stands for: two buttons, translation and rotation in separate reports."""
@@ -105,7 +105,7 @@ def ros_info(model: str) -> DeviceInfo:
 
 
 def reports(axes: np.ndarray, buttons: tuple[bool, ...], *, info: DeviceInfo) -> list[bytes]:
-    """The HID reports that a device of this layout sends for these axes (6,) in [-1, 1]: the inverse of reading them."""
+    """The HID reports by which a device of this layout sends these axes (6,) in [-1, 1]."""
     length = max(info.bytes_to_read, 1 + max((spec.byte for spec in info.button_specs), default=0))
     channels: dict[int, bytearray] = {}
     for name, value in zip(AXIS_NAMES, np.clip(axes, -1.0, 1.0), strict=True):
