@@ -54,16 +54,18 @@ class Step:
 class ImaginationEnv:
     """Steps `envs` imagined episodes; the reward is 1 on success, which terminates; the horizon truncates.
 
-    All randomness comes from `seed`, the number of steps made and, in several processes, the rank.
+    All randomness comes from `seed` and the number of steps made; several processes share one stream of it, so that
+    together they imagine what one process with all the environments would.
     """
 
     def __init__(
         self, model: WorldModel, classifier: SuccessClassifier, decision: Decision, *, starts: Starts,
-        config: ImaginationConfig, seed: int, rank: int = 0, device: torch.device | str = "cpu",
+        config: ImaginationConfig, seed: int, rank: int = 0, world_size: int = 1,
+        device: torch.device | str = "cpu",
     ) -> None:  # fmt: skip
         self.model, self.classifier, self.decision = model.eval(), classifier.eval(), decision
         self.starts, self.config, self.device = starts, config, torch.device(device)
-        self.seed, self.rank, self.clock = seed, rank, 0
+        self.seed, self.rank, self.world_size, self.clock = seed, rank, world_size, 0
         self.frames, self.actions, self.time = _empty(starts, config.envs, self.device)
         self.streak = torch.zeros(config.envs, dtype=torch.int64, device=self.device)
         self.initial = torch.ones(config.envs, dtype=torch.bool, device=self.device)
@@ -91,7 +93,7 @@ class ImaginationEnv:
     def step(self, action: Action) -> Step:
         """One imagined step; actions are clipped to [-1, 1]; finished environments restart by themselves."""
         self.clock += 1
-        random = RandomRows(mixed_seed(self.seed, self.rank), self.clock, device=self.device)
+        random = self.random(0)
         self.actions[:, -1] = action.clamp(-1.0, 1.0)
         next_frame = self.model.imagine(self.frames, self.actions, random=random)
         uncertainty = self._uncertainty(next_frame, random)
@@ -114,6 +116,12 @@ class ImaginationEnv:
             initial=initial,
         )  # fmt: skip
 
+    def random(self, stream: int) -> RandomRows:
+        """This step's random numbers for one purpose."""
+        return RandomRows(
+            mixed_seed(self.seed, stream), self.clock, rank=self.rank, world_size=self.world_size, device=self.device
+        )
+
     def _uncertainty(self, next_frame: Frame, random: RandomRows) -> Float[Tensor, " batch"] | None:
         """Mean absolute difference of two draws of the same next frame."""
         every = self.config.uncertainty_every
@@ -123,11 +131,13 @@ class ImaginationEnv:
         return (again - next_frame).abs().mean(dim=(1, 2, 3))
 
     def _restart(self, which: Bool[Tensor, " batch"], *, stream: int) -> None:
-        count = int(which.sum())
-        if count == 0:
+        if not which.any():
             return
-        rng = np.random.default_rng([self.seed, self.rank, self.clock, stream])
-        batch: StartBatch = self.starts.draw(count, rng=rng, device=self.device)
+        envs = len(which)
+        rng = np.random.default_rng([self.seed, self.clock, stream])
+        rows, times = self.starts.choose(envs * self.world_size, rng=rng)
+        mine = self.rank * envs + which.nonzero()[:, 0].cpu().numpy()
+        batch: StartBatch = self.starts.at(rows[mine], times[mine], device=self.device)
         self.frames, self.actions, self.time = self.frames.clone(), self.actions.clone(), self.time.clone()
         self.frames[which], self.actions[which], self.time[which] = batch.frames, batch.actions, batch.time
         self.streak = torch.where(which, 0, self.streak)

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from world4rl_core.imagination.env import ImaginationEnv
-from world4rl_core.nets.random_rows import RandomRows, mixed_seed
 from world4rl_core.policy.rollout import Rollout
 from world4rl_core.types import Action, Frame, PerBatch
 
@@ -33,7 +32,7 @@ def collect(env: ImaginationEnv, actor: Actor, critic: Value, *, std: Tensor, st
     successes, episodes, doubts = 0, 0, []
     frame, horizon = env.frames[:, -1], env.config.horizon
     for _ in range(steps):
-        random = RandomRows(mixed_seed(env.seed, env.rank, 7), env.clock, device=env.device)
+        random = env.random(7)
         progress = env.time.float() / horizon
         mean = actor(frame)
         action = mean + std * random.normal(mean.shape)

@@ -52,8 +52,8 @@ class Starts:
             offsets.append(rows[-1] - begin)
         self.inner_rows, self.inner_times = np.concatenate(rows), np.concatenate(offsets)
 
-    def draw(self, count: int, *, rng: np.random.Generator, device: torch.device | str = "cpu") -> StartBatch:
-        """`count` starts, independent and uniform over episodes (initial) and moments (inside)."""
+    def choose(self, count: int, *, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Cache rows and times of `count` starts, independent and uniform over episodes or (inside) moments."""
         rows = self.first[rng.integers(len(self.first), size=count)]
         times = np.zeros(count, dtype=np.int64)
         inside = rng.random(count) < self.inside
@@ -61,7 +61,7 @@ class Starts:
             pick = rng.integers(len(self.inner_rows), size=count)
             rows = np.where(inside, self.inner_rows[pick], rows)
             times = np.where(inside, self.inner_times[pick], times)
-        return self.at(rows, times, device=device)
+        return rows, times
 
     def at(self, rows: np.ndarray, times: np.ndarray, *, device: torch.device | str = "cpu") -> StartBatch:
         """The starts at cache rows `rows`, which lie `times` steps into their episodes; padded on the left."""

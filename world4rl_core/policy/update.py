@@ -129,7 +129,8 @@ class PPO:
                 for key, value in figures.items():
                     sums[key] = sums.get(key, 0.0) + value
                 count += 1
-        return {key: value / count for key, value in sums.items()} | {"kl_stopped": float(stopped)}
+        means = self.mean(batch.actions.new_tensor([value / count for value in sums.values()])).tolist()
+        return dict(zip(sums, means, strict=True)) | {"kl_stopped": float(stopped)}
 
     def _critic_step(self, batch: Batch, rows: Tensor) -> float:
         values = self.critic(batch.frames[rows], batch.progress[rows])

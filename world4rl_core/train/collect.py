@@ -1,4 +1,4 @@
-"""`world4rl collect metaworld`: episodes of one source, recorded into a dataset."""
+"""`world4rl collect metaworld`, and what every `world4rl collect` shares: episodes of one source in a dataset."""
 
 import contextlib
 import json
@@ -18,16 +18,15 @@ from world4rl_core.policy.actor_critic import load_image_policy
 from world4rl_core.sim.collect import Source, collect
 from world4rl_core.sim.metaworld import MetaWorldConfig
 from world4rl_core.sim.rollout import Trajectory
+from world4rl_core.sim.simulator import Simulator
 
 
-@dataclass(frozen=True)
-class Config:
-    """Options of `world4rl collect metaworld`."""
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What can be asked of a collection in any simulator."""
 
-    task: str
-    """A Meta-World v3 task."""
     source: Source
-    """Who acts: Meta-World's scripted expert, a trained policy, or smooth random exploration."""
+    """Who acts: the task's scripted expert, a trained policy, or smooth random exploration."""
     out: Path
     """Dataset folder; the same command continues an interrupted collection."""
     episodes: int = 50
@@ -41,6 +40,15 @@ class Config:
     """Play again, from another state, what failed."""
     stop_on_success: bool = False
     """End episodes at the first success."""
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(Options):
+    """Options of `world4rl collect metaworld`."""
+
+    task: str
+    """A Meta-World v3 task."""
     camera: str = "corner2"
     crop: tuple[float, float, float, float] | None = None
     """Top, bottom, left, right of what is seen, as fractions of the picture (default: the task's own)."""
@@ -52,7 +60,6 @@ class Config:
     """Factor on the scripted expert's displacement (default: the task's own)."""
     horizon: int | None = None
     """Control steps of an episode (default: the task's own)."""
-    seed: int = 0
 
     @property
     def simulator(self) -> MetaWorldConfig:
@@ -65,8 +72,15 @@ class Config:
 
 def run(config: Config) -> Path:
     """Records what is still missing and returns the dataset folder."""
+    return collect_into(config, config.simulator)
+
+
+def collect_into(config: Options, simulator: Simulator) -> Path:
+    """Records what `config.out` still misses of the collection and returns that folder.
+
+    Raises ConfigError when the folder holds another collection.
+    """
     _refuse_other_collection(config)
-    simulator = config.simulator
     make_policy = None
     if config.policy is not None:
         load_image_policy(config.policy)  # refused here, before a folder is made
@@ -81,7 +95,7 @@ def run(config: Config) -> Path:
             stop_on_success=config.stop_on_success, only_successes=config.only_successes, first_episode=done,
         )  # fmt: skip
         if writer is None:
-            created = DatasetWriter.create(config.out, fps=simulator.fps, robot_type="metaworld_sawyer")
+            created = DatasetWriter.create(config.out, fps=simulator.fps, robot_type=simulator.robot)
             writer = stack.enter_context(created)
         write_atomically(_record(config), json.dumps(_identity(config), indent=1).encode())
         for trajectory in tqdm(trajectories, total=config.episodes, initial=done, desc=config.source, unit="episode"):
@@ -98,17 +112,17 @@ def as_episode(trajectory: Trajectory) -> Episode:
     return Episode(**fields, outcome="success" if trajectory.succeeded else "timeout")
 
 
-def _record(config: Config) -> Path:
+def _record(config: Options) -> Path:
     return config.out / "meta" / "collection.json"
 
 
-def _identity(config: Config) -> dict[str, Any]:
+def _identity(config: Options) -> dict[str, Any]:
     """What the data depend on."""
     free = ("out", "episodes", "workers")
     return {key: value for key, value in to_json(config).items() if key not in free}
 
 
-def _refuse_other_collection(config: Config) -> None:
+def _refuse_other_collection(config: Options) -> None:
     if not _record(config).is_file():
         return
     found, wanted = json.loads(_record(config).read_text()), _identity(config)

@@ -127,9 +127,10 @@ class Refinement:
         torch.manual_seed(config.seed)
         self.policy = copy.deepcopy(self.clone).requires_grad_(True)
         self.critic = Critic(self.clone.config).to(world.device)
-        self.ppo = PPO(world.wrap(self.policy), world.wrap(self.critic), config.ppo, mean=world.mean)
-        self.env = self._env(world.share(config.imagination.envs), config.inside, rank=world.rank)
-        self.judge_env = self._env(world.share(config.imagination.envs), 0.0, rank=1_000 + world.rank)
+        share = dataclasses.replace(config.ppo, minibatch=max(1, config.ppo.minibatch // world.size))
+        self.ppo = PPO(world.wrap(self.policy), world.wrap(self.critic), share, mean=world.mean)
+        self.env = self._env(config.inside, seed=config.seed)
+        self.judge_env = self._env(0.0, seed=config.seed + 1_000_003)
         self.env.reset()
         self.stopping = Stopping(config.stopping)
         self.evidence: dict[str, float] = {}
@@ -203,16 +204,16 @@ class Refinement:
             },
         }  # fmt: skip
 
-    def _env(self, envs: int, inside: float, *, rank: int) -> ImaginationEnv:
-        config = self.config
-        imagination = dataclasses.replace(config.imagination, envs=envs)
+    def _env(self, inside: float, *, seed: int) -> ImaginationEnv:
+        config, world = self.config, self.world
+        imagination = dataclasses.replace(config.imagination, envs=world.share(config.imagination.envs))
         episodes = np.arange(self.cache.num_episodes)
         if config.tasks is not None:
             episodes = np.array([e for e in episodes if self.cache.tasks[e] in config.tasks], dtype=np.int64)
         starts = Starts(self.cache, episodes, history=self.model.history, horizon=imagination.horizon, inside=inside)
         return ImaginationEnv(
-            self.model, self.classifier, self.decision, starts=starts, config=imagination, seed=config.seed,
-            rank=rank, device=self.world.device,
+            self.model, self.classifier, self.decision, starts=starts, config=imagination, seed=seed,
+            rank=world.rank, world_size=world.size, device=world.device,
         )  # fmt: skip
 
 

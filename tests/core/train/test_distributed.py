@@ -1,5 +1,6 @@
 """Two processes train as one does."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 import ddp_world_model
 import pytest
 
+from world4rl_core.cli import main
 from world4rl_core.errors import ConfigError
 from world4rl_core.train.distributed import World, join
 
@@ -32,22 +34,35 @@ def test_two_processes_have_the_loss_curve_of_one_at_the_same_global_batch(datas
 
 
 @pytest.mark.slow
-def test_world_model_and_refinement_train_under_torchrun(
-    dataset: Path, clone: Path, judge: Path, model: Path, tmp_path: Path
-) -> None:
+def test_two_processes_refine_as_one_does(dataset: Path, clone: Path, judge: Path, model: Path, tmp_path: Path) -> None:
+    options = [
+        "refine", "--policy", str(clone), "--world-model", str(model), "--reward", str(judge), "--data", str(dataset),
+        "--iterations", "6", "--rollout-steps", "4", "--imagination.envs", "8", "--imagination.horizon", "8",
+        "--ppo.critic-warmup", "1", "--evaluate-every", "2", "--override-trust", "a tiny model for a test",
+    ]  # fmt: skip
+    torchrun("-m", "world4rl_core", *options, "--out", str(tmp_path / "two"))
+    assert main([*options, "--out", str(tmp_path / "one")]) == 0
+    one, two = (
+        [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
+        for name in ("one", "two")
+    )
+    assert len(one) == len(two) == 7
+    for mine, theirs in zip(one, two, strict=True):
+        assert mine.keys() == theirs.keys()
+        for key in mine.keys() & {"reward", "imagined_success", "imagined_success_noisy", "imagined_episodes"}:
+            assert theirs[key] == pytest.approx(mine[key], abs=0.07), (mine["step"], key)
+    curves = [[line["value_loss"] for line in run[1:]] for run in (one, two)]
+    assert curves[1] == pytest.approx(curves[0], rel=0.1)
+
+
+@pytest.mark.slow
+def test_the_world_model_trains_under_torchrun(dataset: Path, tmp_path: Path) -> None:
     out = tmp_path / "wm"
     torchrun(
         "-m", "world4rl_core", "train", "world-model", "--data", str(dataset), "--out", str(out), "--steps", "4",
         "--batch", "8", "--held-out", "0.3",
     )  # fmt: skip
     assert (out / "model.safetensors").is_file()
-    refined = tmp_path / "refined"
-    torchrun(
-        "-m", "world4rl_core", "refine", "--policy", str(clone), "--world-model", str(model), "--reward", str(judge),
-        "--data", str(dataset), "--out", str(refined), "--iterations", "6", "--rollout-steps", "4",
-        "--imagination.envs", "8", "--imagination.horizon", "8", "--override-trust", "a tiny model for a test",
-    )  # fmt: skip
-    assert len((refined / "log.jsonl").read_text().splitlines()) == 7
 
 
 def test_a_batch_that_does_not_divide_is_refused() -> None:
