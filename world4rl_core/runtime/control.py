@@ -21,6 +21,7 @@ from world4rl_core.runtime.latch import Latch, Level, Reaction, Trip
 from world4rl_core.runtime.workspace import OUTSIDE_M
 
 REFUSALS = {"not_finite", "frame", "stale", "from_the_future", "state_not_finite", "state_stale", "no_orientation"}
+SOUND_S = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +68,7 @@ class ArmControl:
         self._gripper_request: float | None = None
         self._wrench_is_high = False
         self._homing = False
+        self._sound_since_s: float | None = None
         self._last: Decision | None = None
         self._now_s = 0.0
 
@@ -121,6 +123,7 @@ class ArmControl:
         for trip in trips:
             self.latch.trip(trip.reaction, trip.reason, now_s)
         self.latch.step(now_s, neutral_for_s=self._neutral_for_s(now_s))
+        self._watch_operator(trips, now_s)
         return self._decide(choice, filtered, trips)
 
     def _filtered(
@@ -142,6 +145,15 @@ class ArmControl:
         share = max(force / limits.soft_force_n, torque / limits.soft_torque_nm)
         was_high, self._wrench_is_high = self._wrench_is_high, share > (0.8 if self._wrench_is_high else 1.0)
         return self._wrench_is_high and not was_high
+
+    def _watch_operator(self, trips: list[Trip], now_s: float) -> None:
+        """The person has acted at the robot once it has been sound for a while: what is left is the reset."""
+        if any(trip.reaction >= Reaction.HOLD for trip in trips):
+            self._sound_since_s = None
+        elif self._sound_since_s is None:
+            self._sound_since_s = now_s
+        elif now_s - self._sound_since_s >= SOUND_S:
+            self.latch.cleared(Level.OPERATOR)
 
     def _neutral_for_s(self, now_s: float) -> float:
         """How long the person's input has been neutral; endless where no operator device is needed or ever seen."""
