@@ -37,6 +37,11 @@ COMMANDS: dict[str, Command] = {
         "--task faucet-open-v3 --source expert --episodes 10 --out datasets/expert",
         "world4rl_core.train.collect",
     ),
+    "collect twin": _loop(
+        "Record expert, policy or random episodes on the digital twin, in lock step.",
+        "--task press_button --source expert --episodes 10 --out datasets/press",
+        "world4rl_core.train.collect_twin",
+    ),
     "train bc": _loop(
         "Clone a Gaussian policy from demonstrations.",
         "--data datasets/expert --out runs/bc",
@@ -68,6 +73,11 @@ COMMANDS: dict[str, Command] = {
         "Compare policies in the real simulator from the same initial states.",
         "--policy runs/bc --policy runs/refined --episodes 200 --out runs/evaluation",
         "world4rl_core.evaluation.real",
+    ),
+    "evaluate twin": _loop(
+        "Compare policies on the digital twin from the same initial states.",
+        "--policy runs/bc --policy runs/refined --episodes 100 --out runs/evaluation",
+        "world4rl_core.evaluation.twin",
     ),
     "export": _loop(
         "Write a policy as a deployment bundle that answers as the original does.",

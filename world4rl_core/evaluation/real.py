@@ -1,4 +1,4 @@
-"""`world4rl evaluate metaworld`: policies in the real simulator, each from the same initial states."""
+"""`world4rl evaluate metaworld`, and what every `world4rl evaluate` shares: policies from the same initial states."""
 
 import hashlib
 import json
@@ -23,13 +23,14 @@ from world4rl_core.nets.checkpoint import load_model_state, model_file
 from world4rl_core.policy.actor_critic import load_image_policy, load_policy
 from world4rl_core.sim.evaluate import Outcome, evaluate
 from world4rl_core.sim.metaworld import MetaWorldConfig
+from world4rl_core.sim.simulator import Simulator
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Config:
-    """Options of `world4rl evaluate metaworld`. What is not given is as in the data the first policy learned from."""
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What can be asked of a comparison in any simulator."""
 
     policy: tuple[Path, ...]
     """Run folders or files; every policy is compared with the first."""
@@ -44,6 +45,20 @@ class Config:
     """Names of the policies (default: those of their folders)."""
     films: int = 4
     """Initial states of which a film of all policies side by side is kept."""
+
+    def __post_init__(self) -> None:
+        if not self.policy:
+            raise ConfigError("no policy to evaluate; pass --policy FOLDER once for each")
+        if self.episodes < 1:
+            raise ConfigError(f"episodes must be at least 1, got {self.episodes}")
+        if self.names and len(self.names) != len(self.policy):
+            raise ConfigError(f"{len(self.policy)} policies need as many names, got {len(self.names)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(Options):
+    """Options of `world4rl evaluate metaworld`. What is not given is as in the data the first policy learned from."""
+
     task: str | None = None
     """A Meta-World v3 task."""
     camera: str | None = None
@@ -56,14 +71,6 @@ class Config:
     horizon: int | None = None
     """Control steps of an episode."""
 
-    def __post_init__(self) -> None:
-        if not self.policy:
-            raise ConfigError("no policy to evaluate; pass --policy FOLDER once for each")
-        if self.episodes < 1:
-            raise ConfigError(f"episodes must be at least 1, got {self.episodes}")
-        if self.names and len(self.names) != len(self.policy):
-            raise ConfigError(f"{len(self.policy)} policies need as many names, got {len(self.names)}")
-
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -71,7 +78,7 @@ class Evaluation:
 
     task: str
     seed: int
-    simulator: MetaWorldConfig
+    simulator: Simulator
     outcomes: list[EpisodeOutcome]
     rates: dict[str, Interval]
     comparisons: dict[str, Comparison]
@@ -83,14 +90,13 @@ class Evaluation:
 
 def run(config: Config) -> str:
     """Evaluate, write `config.out`/evaluation.json and answer with a table."""
-    return table(measure(config))
+    return table(measure(config, simulator_of(config)))
 
 
-def measure(config: Config, *, play: Callable[..., Any] = evaluate) -> Evaluation:
+def measure(config: Options, simulator: Simulator, *, play: Callable[..., Any] = evaluate) -> Evaluation:
     """Play what is still missing and write evaluation.json; `play` stands for the simulator."""
     names = _names(config)
     paths = dict(zip(names, config.policy, strict=True))
-    simulator = simulator_of(config)
     for path in config.policy:
         load_policy(path)  # a policy that cannot be read is refused before the first episode, not after
     prints = {name: hashlib.sha256(model_file(path).read_bytes()).hexdigest() for name, path in paths.items()}
@@ -122,7 +128,7 @@ def measure(config: Config, *, play: Callable[..., Any] = evaluate) -> Evaluatio
 
 
 def summarise(
-    outcomes: Sequence[EpisodeOutcome], names: Sequence[str], *, simulator: MetaWorldConfig, seed: int
+    outcomes: Sequence[EpisodeOutcome], names: Sequence[str], *, simulator: Simulator, seed: int
 ) -> Evaluation:
     """Rates of all policies and comparisons with the first."""
     by_name = {name: successes(outcomes, name) for name in names}
@@ -187,7 +193,7 @@ class Keeper:
 def simulator_of(config: Config) -> MetaWorldConfig:
     """The environment: what the options say, else what the first policy's training data was recorded in."""
     asked = {name: getattr(config, name) for name in ("task", "camera", "crop", "size", "frame_skip", "horizon")}
-    recorded = _recorded_in(config.policy[0])
+    recorded = recorded_in(config.policy[0])
     merged = {name: value if value is not None else recorded.get(name) for name, value in asked.items()}
     if merged["task"] is None:
         raise ConfigError(f"{config.policy[0]} does not say in which task its data was recorded; pass --task")
@@ -196,7 +202,7 @@ def simulator_of(config: Config) -> MetaWorldConfig:
     return MetaWorldConfig(**{name: value for name, value in merged.items() if value is not None}).resolved()
 
 
-def _recorded_in(policy: Path) -> dict[str, Any]:
+def recorded_in(policy: Path) -> dict[str, Any]:
     """The collection settings of the data a policy was trained on, empty when they are unknown."""
     training = load_model_state(policy, "policy").get("provenance", {}).get("training", {})
     for root in training.get("data", []):
@@ -210,7 +216,7 @@ def _recorded_in(policy: Path) -> dict[str, Any]:
     return {}
 
 
-def _names(config: Config) -> list[str]:
+def _names(config: Options) -> list[str]:
     names = list(config.names) or [path.stem if path.is_file() else path.resolve().name for path in config.policy]
     names = [
         path.resolve().parent.name if name == "model" else name for name, path in zip(names, config.policy, strict=True)

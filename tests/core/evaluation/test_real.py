@@ -21,6 +21,10 @@ from world4rl_core.sim.metaworld import MetaWorldConfig
 TASK = "faucet-open-v3"
 
 
+def measure(config: real.Config, *, play: Callable[..., Any]) -> real.Evaluation:
+    return real.measure(config, real.simulator_of(config), play=play)
+
+
 def save_policy(folder: Path, *, data: Path | None = None, seed: int = 0) -> Path:
     policy = GaussianPolicy(PolicyConfig(height=16, width=16))
     policy.head.bias.data.fill_(0.1 * seed)
@@ -68,7 +72,7 @@ def config(tmp_path: Path) -> real.Config:
 
 
 def test_evaluation_counts_compares_and_says_where_it_comes_from(config: real.Config) -> None:
-    evaluation = real.measure(config, play=FakeSimulator())
+    evaluation = measure(config, play=FakeSimulator())
     assert evaluation.rates["bc"].estimate == 0.5
     assert evaluation.rates["refined"].estimate == 0.8
     counts = evaluation.comparisons["refined"].counts
@@ -81,7 +85,7 @@ def test_evaluation_counts_compares_and_says_where_it_comes_from(config: real.Co
 
 
 def test_table_reads_well(config: real.Config) -> None:
-    assert real.table(real.measure(config, play=FakeSimulator())).splitlines() == [
+    assert real.table(measure(config, play=FakeSimulator())).splitlines() == [
         "faucet-open-v3: 20 initial states, seed 0, 95 % intervals",
         "",
         "  bc         10/20   50.0%  [29.9%, 70.1%]",
@@ -93,29 +97,29 @@ def test_table_reads_well(config: real.Config) -> None:
 
 def test_interrupted_evaluation_continues_where_it_stopped(config: real.Config) -> None:
     with pytest.raises(KeyboardInterrupt):
-        real.measure(config, play=FakeSimulator(dies_after=7))
+        measure(config, play=FakeSimulator(dies_after=7))
     again = FakeSimulator()
-    evaluation = real.measure(config, play=again)
+    evaluation = measure(config, play=again)
     assert again.played == list(range(7, 20))
-    whole = real.measure(real.Config(**{**vars(config), "out": config.out.with_name("whole")}), play=FakeSimulator())
+    whole = measure(real.Config(**{**vars(config), "out": config.out.with_name("whole")}), play=FakeSimulator())
     assert evaluation == whole
 
 
 def test_finished_evaluation_plays_nothing_and_more_episodes_extend_it(config: real.Config) -> None:
-    first = real.measure(config, play=FakeSimulator())
+    first = measure(config, play=FakeSimulator())
     silent = FakeSimulator()
-    assert real.measure(config, play=silent) == first
+    assert measure(config, play=silent) == first
     assert silent.played == []
-    extended = real.measure(real.Config(**{**vars(config), "episodes": 25}), play=silent)
+    extended = measure(real.Config(**{**vars(config), "episodes": 25}), play=silent)
     assert silent.played == list(range(20, 25))
     assert extended.episodes == 25
 
 
 def test_retrained_policy_is_not_mixed_with_the_old_one(config: real.Config) -> None:
-    real.measure(config, play=FakeSimulator())
+    measure(config, play=FakeSimulator())
     save_policy(config.policy[1], seed=2)
     with pytest.raises(ConfigError, match="holds another evaluation: policies was"):
-        real.measure(config, play=FakeSimulator())
+        measure(config, play=FakeSimulator())
 
 
 def test_unfinished_line_is_dropped_and_damage_refused(tmp_path: Path) -> None:
@@ -150,14 +154,14 @@ def test_unknown_task_and_bad_options_are_explained(tmp_path: Path) -> None:
         real.simulator_of(real.Config(policy=(policy,), out=tmp_path))
     with pytest.raises(CheckpointError, match="no such checkpoint"):
         absent = (policy, tmp_path / "absent")
-        real.measure(real.Config(policy=absent, out=tmp_path / "out", task=TASK), play=FakeSimulator())
+        measure(real.Config(policy=absent, out=tmp_path / "out", task=TASK), play=FakeSimulator())
     assert not (tmp_path / "out").exists()
     with pytest.raises(ConfigError, match="pass --policy"):
         real.Config(policy=(), out=tmp_path)
     with pytest.raises(ConfigError, match="as many names, got 1"):
         real.Config(policy=(policy, policy), out=tmp_path, names=("a",))
     with pytest.raises(ConfigError, match="called alike"):
-        real.measure(real.Config(policy=(policy, policy), out=tmp_path, task=TASK), play=FakeSimulator())
+        measure(real.Config(policy=(policy, policy), out=tmp_path, task=TASK), play=FakeSimulator())
 
 
 @pytest.mark.slow
