@@ -1,5 +1,6 @@
 """What every node shares: parameters, rig file, lifecycle, /diagnostics at 1 Hz, and how it starts and ends."""
 
+import logging
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -150,6 +151,8 @@ def run_node(make_node: Callable[[], RigNode]) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("world4rl").setLevel(logging.INFO)
     # rclpy's own handlers would end the context before the node could say that it stops.
     rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
     node: RigNode | None = None

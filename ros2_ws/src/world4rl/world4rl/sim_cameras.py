@@ -23,21 +23,18 @@ from world4rl_core.rig import CameraRig
 from world4rl_core.robot.interface import CameraFrame
 from world4rl_core.sim.twin.cameras import Snapshot, SnapshotRenderer, intrinsics
 
-STATE_HZ = 50
 CHORES_S = 0.2
 SHORTEST_NAP_S = 0.001
 
 
 class SimCameras(RigNode):
-    """Draws each camera at its own rate of simulation time; also publishes the simulator's state."""
+    """Draws each camera at its own rate of simulation time."""
 
     def __init__(self, rig: str, *, xml: str, reader: SnapshotReader, **options: Any) -> None:
         super().__init__("sim_cameras", parameter_overrides=[Parameter("rig", value=rig)], **options)
         self._reader = reader
         self._renderer = SnapshotRenderer(xml, self.rig.cameras, full_frame=True)
         self._streams = [SimStream(self, camera, self._renderer.model) for camera in self.rig.cameras]
-        self._states = self.create_publisher(String, "sim/state", qos.STATE)
-        self._next_state_s = 0.0
 
     def now_s(self) -> float:
         return self._reader.time_s
@@ -46,13 +43,10 @@ class SimCameras(RigNode):
         """Draws and publishes what is due; returns how long nothing will be, in s."""
         now_s = self._reader.time_s
         due = [stream for stream in self._streams if stream.is_due(now_s)]
-        if (due or now_s >= self._next_state_s) and (snapshot := self._reader.read()) is not None:
-            if snapshot.time_s >= self._next_state_s:
-                self._states.publish(convert.snapshot_message(snapshot))
-                self._next_state_s = snapshot.time_s + 1 / STATE_HZ
+        if due and (snapshot := self._reader.read()) is not None:
             for stream in due:
                 stream.publish(self._renderer.draw(snapshot, [stream.rig.name])[stream.rig.name], snapshot)
-        next_s = min([self._next_state_s, *(stream.next_s for stream in self._streams)])
+        next_s = min(stream.next_s for stream in self._streams)
         return max(SHORTEST_NAP_S, (next_s - self._reader.time_s) / 2)
 
     def diagnose(self) -> Diagnosis:

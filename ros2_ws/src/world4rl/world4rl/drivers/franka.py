@@ -37,7 +37,7 @@ ERROR_FLAGS = tuple(
 )
 JOIN_S = 0.05
 STOP_JOIN_S = 1.0
-GRASPED_M = 0.002
+GRASPED_M = 0.004
 """Fingers closed to less than this hold nothing."""
 
 

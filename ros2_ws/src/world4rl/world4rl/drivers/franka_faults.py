@@ -7,6 +7,7 @@ import franky
 from world4rl.robot_link import WHEELS
 from world4rl_core.rig import RobotRig
 from world4rl_core.robot.interface import ArmError, ArmFault
+from world4rl_core.runtime.faults import fault_of
 
 REFUSALS = (
     franky.ControlException,
@@ -21,41 +22,16 @@ REFUSALS = (
     franky.GripperException,
     RuntimeError,  # failures of the network library below libfranka come as this
 )
-# In this order: an abort by user stop also names the reflex it caused.
-BY_TYPE = (
-    (franky.IncompatibleVersionException, ArmFault.WRONG_VERSION),
-    (franky.RealtimeException, ArmFault.NO_REALTIME),
-    (franky.NetworkException, ArmFault.CONNECTION_LOST),
-    (franky.ProtocolException, ArmFault.CONNECTION_LOST),
-)
-BY_TEXT = (
-    (r"user stop", ArmFault.USER_STOP),
-    (r"manual error recovery", ArmFault.MANUAL_RECOVERY),
-    (r"communication_constraints_violation", ArmFault.COMMUNICATION),
-    (r"reflex", ArmFault.REFLEX),
-    (r"discontinuity|violation|limit", ArmFault.LIMIT),
-    (r"net exception|multiple motions|connection|udp receive|broken pipe|peer", ArmFault.CONNECTION_LOST),
-)
-
-
-def fault_of(error: Exception) -> ArmFault:
-    """The class of what franky raised."""
-    for kind, fault in BY_TYPE:
-        if isinstance(error, kind):
-            return fault
-    for pattern, fault in BY_TEXT:
-        if re.search(pattern, str(error), re.IGNORECASE):
-            return fault
-    return ArmFault.OTHER
 
 
 def arm_error(error: Exception) -> ArmError:
-    return ArmError(fault_of(error), str(error) or type(error).__name__)
+    kind = type(error).__name__
+    return ArmError(fault_of(kind, str(error)), str(error) or kind)
 
 
 def explain(error: Exception, robot: RobotRig) -> str:
     """Why no connection was made, and the next step."""
-    fault, who = fault_of(error), f"{robot.model} at {robot.host}"
+    fault, who = fault_of(type(error).__name__, str(error)), f"{robot.model} at {robot.host}"
     if fault is ArmFault.WRONG_VERSION:
         found = re.search(r"server version:\s*(\d+)", str(error), re.IGNORECASE)
         server = int(found[1]) if found else (5 if robot.model == "panda" else 10)

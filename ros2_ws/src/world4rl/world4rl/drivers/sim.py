@@ -35,8 +35,8 @@ T = TypeVar("T")
 class TwinServer:
     """Physics, arm protocol and task in one thread; the methods may be called from any other."""
 
-    def __init__(self, rig: Rig, *, tick: Callable[[float], None]) -> None:
-        """`tick` gets the simulation time in s, 200 times a simulated second, in the physics thread."""
+    def __init__(self, rig: Rig, *, tick: Callable[[Snapshot], None]) -> None:
+        """`tick` gets the state 200 times a simulated second, in the physics thread."""
         self._rig = rig
         self._tick = tick
         self._simulator = MujocoSimulator()
@@ -125,5 +125,6 @@ class TwinServer:
                 answer.set_exception(error)
         if self._task is not None and not self._was_solved:
             self._was_solved = self._task.is_success(model, data)
-        self.snapshots.write(Snapshot.take(data))
-        self._tick(float(data.time))
+        snapshot = Snapshot.take(data)
+        self.snapshots.write(snapshot)
+        self._tick(snapshot)

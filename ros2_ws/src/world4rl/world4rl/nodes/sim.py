@@ -7,6 +7,7 @@ from typing import Any
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
+from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from world4rl import convert, qos
@@ -15,9 +16,11 @@ from world4rl.params import param
 from world4rl.rig_node import Diagnosis, Level, RigConfig, RigNode, run_node
 from world4rl.sim_cameras import draw_cameras
 from world4rl_core.errors import ConfigError, SimulatorError
+from world4rl_core.sim.twin.cameras import Snapshot
 from world4rl_core.sim.twin.tasks import find_task
 
 CHECK_S = 0.5
+TICKS_A_STATE = 4
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class SimNode(RigNode):
         self._server: TwinServer | None = None
         self._cameras: Any = None
         self._resets = 0
+        self._ticks = 0
         self._steps_before = 0
         find_task(self.config.task)
         self.add_on_set_parameters_callback(self._refuse_unknown_tasks)
@@ -50,8 +54,9 @@ class SimNode(RigNode):
         self.create_wall_timer(CHECK_S, self._check)
 
     def open(self) -> None:
-        publisher = self.create_publisher(Clock, "/clock", qos.CLOCK)
-        self._server = TwinServer(self.rig, tick=lambda time_s: publisher.publish(convert.clock_message(time_s)))
+        self._clock = self.create_publisher(Clock, "/clock", qos.CLOCK)
+        self._states = self.create_publisher(String, "sim/state", qos.STATE)
+        self._server = TwinServer(self.rig, tick=self._tick)
         self._server.start()
         self._arrange()
 
@@ -82,6 +87,13 @@ class SimNode(RigNode):
         rate, self._steps_before = steps - self._steps_before, steps
         values = {"steps_per_s": rate, "time_s": self.now_s(), "task": self.get_parameter("task").value}
         return Diagnosis(Level.WARN if rate < 500 else Level.OK, f"{rate} steps/s", values)
+
+    def _tick(self, snapshot: Snapshot) -> None:
+        """Runs in the physics thread."""
+        self._ticks += 1
+        self._clock.publish(convert.clock_message(snapshot.time_s))
+        if self._ticks % TICKS_A_STATE == 0:
+            self._states.publish(convert.snapshot_message(snapshot))
 
     def _arrange(self) -> dict[str, Any]:
         """The seed of reset number k is `seed` + k."""
