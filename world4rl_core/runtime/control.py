@@ -34,7 +34,9 @@ class Decision:
     """Its stamp; -1 when nobody asks."""
     source: str  # human | policy | none
     may_stream: bool
-    """Armed or held: send `twist`. Otherwise call `stop` once and send nothing."""
+    """Armed or held, and not on the way home: send `twist`."""
+    must_stop: bool
+    """Call the driver's `stop` now. True once for each end of motion, and in every period of a latched motion home."""
     must_recreate: bool
     """Close the driver, make a new one (see reconnect.py), then call `reconnected`."""
     gripper: float | None
@@ -68,6 +70,7 @@ class ArmControl:
         self._gripper_request: float | None = None
         self._wrench_is_high = False
         self._homing = False
+        self._is_stopped = False
         self._sound_since_s: float | None = None
         self._last: Decision | None = None
         self._now_s = 0.0
@@ -115,7 +118,7 @@ class ArmControl:
         trips = [*self._pending, *self._state_trips]
         self._pending = []
         choice = Choice(Source.NONE, None)
-        if self.latch.level in (Level.ARMED, Level.HELD):
+        if self.latch.level in (Level.ARMED, Level.HELD) and not self._homing:
             choice = self.arbiter.step(self.human, self.policy, now_s, wall_s=wall_s, publishers=self._publishers)
             trips += choice.trips
         filtered, from_filter = self._filtered(choice, state, now_s, wall_s)
@@ -129,7 +132,7 @@ class ArmControl:
     def _filtered(
         self, choice: Choice, state: ArmState | None, now_s: float, wall_s: float | None
     ) -> tuple[Filtered, list[Trip]]:
-        if state is None or not self.latch.is_armed:
+        if state is None or not self.latch.is_armed or self._homing:
             self._filter.reset()
             return Filtered(np.zeros(6), (), is_stopped=True), []
         filtered = self._filter.step(choice.command, state, now_s, wall_s=wall_s)
@@ -163,8 +166,9 @@ class ArmControl:
 
     def _decide(self, choice: Choice, filtered: Filtered, trips: list[Trip]) -> Decision:
         level = self.latch.level
-        is_moving = level is Level.ARMED and not any(trip.reaction >= Reaction.HOLD for trip in trips)
-        if level not in (Level.ARMED, Level.HELD):
+        is_live = level in (Level.ARMED, Level.HELD) and not self._homing
+        is_moving = is_live and level is Level.ARMED and not any(trip.reaction >= Reaction.HOLD for trip in trips)
+        if not is_live:
             self._let_go()
         if not is_moving:
             self._filter.reset()
@@ -180,13 +184,22 @@ class ArmControl:
             requested=requested,
             requested_time_s=-1.0 if command is None else command.time_s,
             source=choice.source.value,
-            may_stream=level in (Level.ARMED, Level.HELD),
+            may_stream=is_live,
+            must_stop=self._must_stop(is_live),
             must_recreate=level is Level.RECREATE,
             gripper=gripper if is_moving else None,
             reasons=(*latched, *filtered.reasons),
             is_intervention=choice.is_intervention,
         )
         return self._last
+
+    def _must_stop(self, is_live: bool) -> bool:
+        """The arm should stand and was not told yet; the motion home is ended by a latch only."""
+        if is_live or (self._homing and not self.latch.is_latched):
+            self._is_stopped = False
+            return False
+        was_stopped, self._is_stopped = self._is_stopped, not self._homing
+        return not was_stopped
 
     def _in_base(self, command: Command) -> np.ndarray:
         if command.frame == "ee" and self._state is not None:
@@ -254,17 +267,19 @@ class ArmControl:
         self.latch.cleared(Level.RECREATE)
 
     def begin_home(self) -> None:
-        """Before a motion to the start pose. Raises RobotError unless the arm is disarmed and sound."""
-        if self.latch.level is not Level.DISARMED:
-            raise RobotError(f"cannot move home while {self.latch.level.value}; disable or reset_latch first")
+        """Before a motion to the start pose, armed or not. Raises RobotError when latched or unsound."""
+        if self.latch.is_latched:
+            raise RobotError(f"cannot move home: latched by {self.latch.reason}; call reset_latch first")
         found = [trip.reason for trip in self._state_trips if trip.reaction >= Reaction.HOLD]
         if found or self._homing:
             raise RobotError(f"cannot move home: {'; '.join(found) or 'it is on its way already'}")
         self._homing = True
+        self._let_go()
 
-    def end_home(self) -> None:
-        """After the motion, whether it got there or not."""
+    def end_home(self, now_s: float) -> None:
+        """After the motion, whether it got there or not; an armed arm then waits for neutral input."""
         self._homing = False
+        self.latch.trip(Reaction.HOLD, "homed: waiting for neutral input", now_s)
 
     def status(self) -> dict[str, Any]:
         """What `franka/status` says, ready for JSON."""
@@ -281,6 +296,7 @@ class ArmControl:
             "robot_time_s": state.robot_time_s if state is not None else -1.0,
             "success_rate": state.success_rate if state is not None else 0.0,
             "gripper": self.gripper.state,
+            "homing": self._homing,
             "filter": list(last.reasons) if last is not None else [],
             "refused": {f"{box.source}_{why}": n for box in (self.human, self.policy) for why, n in box.counts.items()},
             "network_poor": self._watch.is_network_poor(self._now_s),

@@ -1,6 +1,6 @@
 """What the gripper's worker thread does next: newest request wins, one retry, a time limit, and lost grasps noticed.
 
-`GripperPlan` is pure; `GripperWorker` is the thread around it that blocks in the gripper's calls, so nobody else has to.
+`GripperPlan` is pure; `GripperWorker` is the thread around it that blocks in the gripper's calls, for everybody else.
 """
 
 import threading

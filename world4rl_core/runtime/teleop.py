@@ -1,7 +1,7 @@
 """From the operator's hand to a twist, a gripper state and button events.
 
-Buttons: left toggles the gripper; right short starts an episode, or ends it as a success; right held for a second ends
-it as a failure; both together discard it.
+Buttons: left short toggles the gripper, left held for a second asks for the start pose; right short starts an episode or
+ends it as a success, right held for a second ends it as a failure; both together discard it.
 """
 
 from dataclasses import dataclass
@@ -27,6 +27,7 @@ class ButtonEvent(Enum):
     TOGGLE_GRIPPER = "toggle_gripper"
     START_OR_SUCCESS = "start_or_success"
     FAILURE = "failure"
+    HOME = "home"
     DISCARD = "discard"
 
 
@@ -173,10 +174,10 @@ class Buttons:
         if left_s is not None and right_s is not None and fresh and abs(left_s - right_s) <= CHORD_S:
             self._is_spent = [True, True]
             return [ButtonEvent.DISCARD]
-        if left_s is not None and not self._is_spent[LEFT] and now_s - left_s > CHORD_S + DEBOUNCE_S:
-            self._is_spent[LEFT] = True
-            return [ButtonEvent.TOGGLE_GRIPPER]
-        if right_s is not None and not self._is_spent[RIGHT] and now_s - right_s >= LONG_PRESS_S:
-            self._is_spent[RIGHT] = True
-            return [ButtonEvent.FAILURE]
-        return []
+        events = []
+        for button, event in ((LEFT, ButtonEvent.HOME), (RIGHT, ButtonEvent.FAILURE)):
+            pressed_s = self._pressed_s[button]
+            if pressed_s is not None and not self._is_spent[button] and now_s - pressed_s >= LONG_PRESS_S:
+                self._is_spent[button] = True
+                events.append(event)
+        return events
