@@ -1,0 +1,178 @@
+"""Where views of a board should show its corners, given camera and board poses: the model that calibration fits.
+
+Unknown are X, the camera in its parent (T_hand_cam or T_base_cam), and the board in the other frame (T_base_board or
+T_hand_board), which may have been put somewhere else between groups of views. Robot poses are read with an error.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import least_squares
+from scipy.spatial.transform import Rotation
+
+from world4rl_core.calibration.board import Board, Detection
+from world4rl_core.geometry import inverse
+from world4rl_core.hand_eye import Mode
+from world4rl_core.rig import Intrinsics
+
+STEP = 1e-6
+"""Of the differences that stand for derivatives, in m and rad."""
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One picture of the board and where the hand was."""
+
+    detection: Detection
+    T_base_hand: np.ndarray  # (4, 4)
+
+
+@dataclass(frozen=True)
+class NoiseModel:
+    """Standard deviations: of a corner per axis, and of the robot's pose per axis."""
+
+    corner_px: float
+    position_m: float
+    angle_rad: float
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """Camera and board poses, and the scale of the printed squares against what was given."""
+
+    X: np.ndarray  # (4, 4)
+    boards: np.ndarray  # (groups, 4, 4)
+    scale: float = 1.0
+
+
+class Reprojection:
+    """All corners of all views at once. `groups` (views,) says on which board pose a view depends."""
+
+    def __init__(
+        self,
+        views: Sequence[View],
+        board: Board,
+        intrinsics: Intrinsics,
+        *,
+        mode: Mode,
+        groups: np.ndarray | None = None,
+    ) -> None:
+        self.views = tuple(views)
+        self.groups = np.zeros(len(views), int) if groups is None else groups
+        self.of_view = np.repeat(np.arange(len(views)), [len(view.detection.ids) for view in views])
+        self._points = np.concatenate([board.points_m[view.detection.ids] for view in views])
+        self._seen = np.concatenate([view.detection.corners_px for view in views])
+        self._intrinsics = intrinsics
+        self._mode = mode
+        self._hands = np.stack([view.T_base_hand for view in views])
+
+    def T_cam_board(self, solution: Solution, correction: np.ndarray | None = None) -> np.ndarray:
+        """(views, 4, 4), the hand corrected by the same small motion (6,) in each view."""
+        hands = self._hands if correction is None else self._hands @ exp(correction)
+        links = _inverses(hands) if self._mode == "eye_in_hand" else hands
+        return inverse(solution.X) @ links @ solution.boards[self.groups]
+
+    def residuals(self, solution: Solution, correction: np.ndarray | None = None) -> np.ndarray:
+        """Predicted less seen corners (corners, 2) in pixels."""
+        T = self.T_cam_board(solution, correction)[self.of_view]
+        points = np.einsum("nij,nj->ni", T[:, :3, :3], solution.scale * self._points) + T[:, :3, 3]
+        return project(points, self._intrinsics) - self._seen
+
+    def view_rms_px(self, solution: Solution) -> np.ndarray:
+        """(views,)"""
+        squares = np.sum(self.residuals(solution) ** 2, axis=1)
+        return np.sqrt(np.bincount(self.of_view, squares) / np.bincount(self.of_view))
+
+    def hand_jacobian(self, solution: Solution) -> np.ndarray:
+        """(2 corners, 6): how each corner moves with an error of its own view's hand pose."""
+        columns = []
+        for k in range(6):
+            step = STEP * np.eye(6)[k]
+            columns.append((self.residuals(solution, step) - self.residuals(solution, -step)).ravel() / (2 * STEP))
+        return np.stack(columns, axis=1)
+
+    def fit(self, start: Solution, whitener: "Whitener", *, free_scale: bool = False) -> tuple[Solution, np.ndarray]:
+        """The solution of least whitened squares near `start`, and the Jacobian (rows, 6 + 6 groups [+ 1]) there."""
+
+        def moved(step: np.ndarray) -> Solution:
+            boards = np.stack([B @ exp(s) for B, s in zip(start.boards, self._board_steps(step), strict=True)])
+            return Solution(start.X @ exp(step[:6]), boards, start.scale + (step[-1] if free_scale else 0.0))
+
+        size = 6 + 6 * len(start.boards) + int(free_scale)
+        result = least_squares(
+            lambda step: whitener(self.residuals(moved(step))), np.zeros(size), x_scale="jac", method="trf", max_nfev=50
+        )
+        return moved(result.x), np.asarray(result.jac)
+
+    def _board_steps(self, step: np.ndarray) -> np.ndarray:
+        count = self.groups.max() + 1
+        return step[6 : 6 + 6 * count].reshape(count, 6)
+
+
+class Whitener:
+    """Weighs residuals by what noise of corners and of robot poses explains: least squares then are likeliest.
+
+    An error of one robot pose moves all corners of its view together, along six directions per view; these count for
+    less the larger that error is, the others only by the corners' own noise.
+    """
+
+    def __init__(self, problem: Reprojection, solution: Solution, noise: NoiseModel) -> None:
+        self._sigma = noise.corner_px
+        scale = np.repeat([noise.position_m, noise.angle_rad], 3)
+        J = problem.hand_jacobian(solution).reshape(-1, 2, 6)
+        self._blocks = []
+        for view in range(len(problem.views)):
+            rows = np.flatnonzero(problem.of_view == view)
+            U, S, Vt = np.linalg.svd(J[rows].reshape(-1, 6) * scale, full_matrices=False)
+            self._blocks.append((rows, U, S, Vt.T * scale[:, None]))
+
+    def __call__(self, residuals: np.ndarray) -> np.ndarray:
+        """Whitened residuals, flat."""
+        white = residuals / self._sigma
+        for rows, U, S, _ in self._blocks:
+            flat = white[rows].ravel()
+            shrink = 1 - self._sigma / np.sqrt(self._sigma**2 + S**2)
+            white[rows] = (flat - U @ (shrink * (U.T @ flat))).reshape(-1, 2)
+        return white.ravel()
+
+    def corrections(self, residuals: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+        """The likeliest errors of the hand poses (views, 6), their remaining variances, and the corners' noise."""
+        means, variances, rest, freedom = [], [], 0.0, 0
+        for rows, U, S, scaled in self._blocks:
+            flat = residuals[rows].ravel()
+            total = self._sigma**2 + S**2
+            means.append(-scaled @ (S / total * (U.T @ flat)))
+            variances.append(np.sum(scaled**2 * (self._sigma**2 / total), axis=1))
+            rest += float(flat @ flat - np.sum((U.T @ flat) ** 2))
+            freedom += len(flat) - 6
+        return np.stack(means), np.stack(variances), float(np.sqrt(rest / freedom))
+
+
+def project(points: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
+    """Points (n, 3) in the optical frame to pixels (n, 2). Points behind the camera land wherever; mind them."""
+    k1, k2, p1, p2, k3 = intrinsics.distortion
+    x, y = points[:, 0] / points[:, 2], points[:, 1] / points[:, 2]
+    r2 = x * x + y * y
+    radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
+    u = x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x)
+    v = y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y
+    return np.column_stack([intrinsics.fx * u + intrinsics.cx, intrinsics.fy * v + intrinsics.cy])
+
+
+def exp(step: np.ndarray) -> np.ndarray:
+    """The pose (4, 4) of a small motion (translation, rotation vector) (6,)."""
+    T = np.eye(4)
+    T[:3, :3] = Rotation.from_rotvec(step[3:]).as_matrix()
+    T[:3, 3] = step[:3]
+    return T
+
+
+def _inverses(poses: np.ndarray) -> np.ndarray:
+    """Inverse of each rigid pose (n, 4, 4)."""
+    inverted = np.zeros_like(poses)
+    turned = poses[:, :3, :3].transpose(0, 2, 1)
+    inverted[:, :3, :3] = turned
+    inverted[:, :3, 3] = -np.einsum("nij,nj->ni", turned, poses[:, :3, 3])
+    inverted[:, 3, 3] = 1
+    return inverted
