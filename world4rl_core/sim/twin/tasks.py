@@ -100,7 +100,7 @@ def drawer_opening_m(model: Any, data: Any) -> float:
 def _is_held(model: Any, data: Any, name: str, *, higher_than_m: float) -> bool:
     """The object hangs between the fingertips, higher than this."""
     position = data.body(name).xpos
-    return position[2] > higher_than_m and np.linalg.norm(position - data.site(TCP_SITE).xpos) < 0.06
+    return bool(position[2] > higher_than_m and np.linalg.norm(position - data.site(TCP_SITE).xpos) < 0.06)
 
 
 def _is_in_slot(model: Any, data: Any) -> bool:
