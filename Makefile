@@ -22,7 +22,7 @@ setup: .venv/.installed  ## Install what is missing; the other targets do it by 
 	@touch $@
 
 demo: setup  ## Collect, clone, imagine, refine and compare on one task (TASK=…, SEED=…).
-	$(BIN)/world4rl demo --task $(TASK) --seed $(SEED) --out runs/demo/$(TASK)-$(SEED)
+	$(BIN)/world4rl demo metaworld --task $(TASK) --seed $(SEED) --out runs/demo/$(TASK)-$(SEED)
 
 metaworld: demo  ## The same as demo.
 

@@ -23,7 +23,7 @@ def record(folder: Path) -> dict[str, Any]:
     """Counts and interval of one demo folder. Raises DataError when the demo there is not complete."""
     trust = folder / "trust" / "trust.json"
     if not trust.is_file():
-        raise DataError(f"{folder}: no trust report; run `world4rl demo --out {folder}` to its end")
+        raise DataError(f"{folder}: no trust report; run `world4rl demo metaworld --out {folder}` to its end")
     judged = json.loads(trust.read_text())
     task, seed = _task_and_seed(judged["provenance"]["command"])
     sizes = _sizes(folder)
@@ -40,8 +40,8 @@ def record(folder: Path) -> dict[str, Any]:
     if evaluation.is_file():
         return found | _compared(folder, json.loads(evaluation.read_text()), task, seed)
     if judged["go"]:
-        raise DataError(f"{folder}: no evaluation; run `world4rl demo --out {folder}` to its end")
-    command = f"world4rl demo --task {shlex.quote(task)} --seed {seed} --out runs/demo/{task}-{seed}"
+        raise DataError(f"{folder}: no evaluation; run `world4rl demo metaworld --out {folder}` to its end")
+    command = f"world4rl demo metaworld --task {shlex.quote(task)} --seed {seed} --out runs/demo/{task}-{seed}"
     return found | {"refused": True, "command": command}
 
 
@@ -49,7 +49,7 @@ def _compared(folder: Path, found: dict[str, Any], task: str, seed: int) -> dict
     comparison = found["comparisons"]["refined"]
     counts = comparison["counts"]
     override = json.loads((folder / "refined" / "config.json").read_text())["override_trust"]
-    command = f"world4rl demo --task {shlex.quote(task)} --seed {seed} --out runs/demo/{task}-{seed}"
+    command = f"world4rl demo metaworld --task {shlex.quote(task)} --seed {seed} --out runs/demo/{task}-{seed}"
     command += f" --override-trust {shlex.quote(override)}" if override else ""
     return {
         "refused": False,

@@ -89,7 +89,12 @@ COMMANDS: dict[str, Command] = {
         "runs/bundle",
         run="world4rl_core.export.check:check",
     ),
-    "demo": _loop(
+    "report": Command(
+        "Show a trial session: counts, intervals, tests, power, and every trial with its film.",
+        "runs/session",
+        run="world4rl_core.evaluation.session_report:report",
+    ),
+    "demo metaworld": _loop(
         "Run the whole loop on one Meta-World task and write a report.",
         "--task button-press-topdown-v3 --seed 0 --out runs/demo",
         "world4rl_core.train.demo",
