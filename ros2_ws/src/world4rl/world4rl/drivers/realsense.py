@@ -7,7 +7,7 @@ silence is decided in the core (`CameraHealth`); this file restarts, resets and 
 import contextlib
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,11 @@ import pyrealsense2 as rs
 from world4rl_core.errors import RobotError
 from world4rl_core.rig import CameraRig
 from world4rl_core.robot.interface import CameraFrame, CameraLost
-from world4rl_core.runtime.camera_health import CameraHealth, Remedy
+from world4rl_core.runtime.camera_clock import CameraClock
+from world4rl_core.runtime.camera_health import CameraHealth, CameraState, Remedy
 
 logger = logging.getLogger(__name__)
 
-RECONNECT_S = 1.0
 RGB_EXPOSURE_UNIT_US = 100.0
 """UVC counts the exposure of the RGB module in 100 us; the stereo module, the colour source of a D405, in 1 us."""
 METADATA = ("actual_exposure", "frame_counter", "sensor_timestamp", "time_of_arrival", "gain_level")
@@ -58,7 +58,7 @@ class RealSense:
         self._pipeline: rs.pipeline | None = None
         self._device: rs.device | None = None
         self._align = rs.align(rs.stream.color)
-        self._next_try_s = -np.inf
+        self._stamps = CameraClock()
         self.lens: Lens | None = None
         self.exposure_us: float | None = None
         """What the sensor answers when asked for its exposure; None where it has no such option."""
@@ -86,7 +86,10 @@ class RealSense:
             logger.warning("camera %s: %s", rig.name, warning)
 
     def read(self, timeout_s: float) -> CameraFrame | None:
-        """The next frame, or None while there is hope. Raises CameraLost; a later call looks for the camera again."""
+        """The next new frame, or None while there is hope. Raises CameraLost; a later call looks for the camera again.
+
+        Metadata: `time_s` is when it was taken, on our clock; `missing` frames were lost before it.
+        """
         if self._pipeline is None:
             self._look_again()
         assert self._pipeline is not None
@@ -94,39 +97,51 @@ class RealSense:
             arrived, frames = self._pipeline.try_wait_for_frames(max(1, round(timeout_s * 1000)))
         except RuntimeError as error:  # between the unplugging and its notification anything may fail
             self._drop()
+            self._health.on_lost(self._clock_s())
             raise CameraLost(f"camera {self._rig.name}: {error}") from error
         color = frames.get_color_frame() if arrived else None
         if not color:
-            return self._after_silence(self._clock_s())
-        return self._copy(frames, color)
+            self._after_silence(self._clock_s())
+            return None
+        frame = self._copy(frames, color)
+        verdict = self._health.on_frame(frame, frame.receive_time_s)
+        if not verdict.is_new:
+            return None
+        marks = {"missing": float(verdict.frames_missing), "is_clock_jump": float(verdict.is_clock_jump)}
+        return replace(frame, metadata=frame.metadata | marks | {"time_s": self._stamps.time_s(frame)})
 
     def close(self) -> None:
         self._drop()
 
     def _look_again(self) -> None:
-        now_s = self._clock_s()
-        if now_s < self._next_try_s:
+        if self._health.on_lost(self._clock_s()) is not Remedy.RECONNECT:
             raise CameraLost(f"camera {self._rig.name}: not connected")
-        self._next_try_s = now_s + RECONNECT_S
-        try:
-            self.open()
-        except RobotError as error:
-            raise CameraLost(str(error)) from error
+        self._restart()
+        self._health.reconnected()
         logger.info("camera %s: connected again", self._rig.name)
 
     def _after_silence(self, now_s: float) -> None:
-        remedy = self._health.silent(now_s)
-        if remedy is Remedy.WAIT:
+        remedy = self._health.on_timeout(now_s)
+        is_lost = self._health.state is CameraState.LOST
+        if remedy is Remedy.NOTHING and not is_lost:
             return
-        logger.warning("camera %s: no frame; %s", self._rig.name, remedy.value)
+        logger.warning("camera %s: no frame; %s", self._rig.name, "lost" if is_lost else remedy.value)
         device = self._device
         self._drop()
-        if remedy is Remedy.LOST:
+        if is_lost:
             raise CameraLost(f"camera {self._rig.name}: no frame after a restart and a reset; replug it")
-        if remedy is Remedy.RESET and device is not None:
+        if remedy is Remedy.RESTART:
+            self._restart()
+        elif device is not None:
             with contextlib.suppress(RuntimeError):  # not every device can; it is then looked for as it is
                 device.hardware_reset()
-        self._next_try_s = -np.inf
+
+    def _restart(self) -> None:
+        try:
+            self.open()
+        except RobotError as error:
+            self._health.on_lost(self._clock_s())
+            raise CameraLost(str(error)) from error
 
     def _drop(self) -> None:
         if self._pipeline is not None:

@@ -1,7 +1,7 @@
 """One RealSense camera: pictures, intrinsics and metadata under the camera's name, for as long as it takes."""
 
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,7 @@ class CameraNode(RigNode):
     def __init__(self, *, connect: Any = None, **options: Any) -> None:
         super().__init__("camera", **options)
         self.camera = self.rig.camera(self.config.camera)
-        self._health = CameraHealth(self.camera.fps)
+        self._health = CameraHealth(fps=self.camera.fps)
         self._driver = RealSense(
             self.camera, connect=connect or by_serial(self.camera), health=self._health, clock_s=self.now_s
         )
@@ -68,11 +68,13 @@ class CameraNode(RigNode):
         self._driver.close()
 
     def diagnose(self) -> Diagnosis:
-        values = {"exposure_us": self._driver.exposure_us, **self._health.counts()}
+        health = self._health
+        values = {"state": health.state.value, "exposure_us": self._driver.exposure_us, "frames": health.frames}
+        values |= {"missing": health.missing, "duplicates": health.duplicates, "resets": health.resets}
         if self.lost:
             return Diagnosis(Level.ERROR, self.lost, values)
-        warnings = (*self._driver.warnings, *self._health.warnings(self.now_s()))
-        return Diagnosis(Level.WARN if warnings else Level.OK, "; ".join(warnings) or "streaming", values)
+        warnings = (*self._driver.warnings, *health.warnings(self.now_s()))
+        return Diagnosis(Level.WARN if warnings else Level.OK, "; ".join(warnings) or health.state.value, values)
 
     def _read(self) -> None:
         while not self._ends.is_set():
@@ -89,12 +91,9 @@ class CameraNode(RigNode):
                 self._publish(frame)
 
     def _publish(self, frame: CameraFrame) -> None:
-        check = self._health.check(frame)
-        if check.is_duplicate:
-            return
-        marked = replace(frame, metadata=frame.metadata | check.marks())
-        stamp = {"time_s": check.time_s, "camera": self.camera.name}
-        self._metadata.publish(convert.metadata_message(marked, time_s=check.time_s))
+        time_s = frame.metadata["time_s"]
+        stamp = {"time_s": time_s, "camera": self.camera.name}
+        self._metadata.publish(convert.metadata_message(frame, time_s=time_s))
         lens = self._driver.lens
         if lens is not None:
             size = {"width": lens.width, "height": lens.height}
