@@ -8,12 +8,11 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 
 from world4rl import convert, qos
-from world4rl.arm_loop import Tick
-from world4rl.gripper_worker import GripperReport
 from world4rl.rig_node import RigNode
-from world4rl_core.robot.interface import ArmState
+from world4rl_core.robot.interface import ArmState, GripperState
+from world4rl_core.runtime.control import Decision
 
-CHANGES = ("level", "latch_reason", "mode", "errors", "source", "intervention", "homing", "gripper")
+CHANGES = ("level", "reason", "mode", "errors", "source", "intervention", "homing", "gripper", "hand_event")
 """Parts of the status that are published the moment they change."""
 
 
@@ -36,25 +35,24 @@ class ArmTopics:
         self._said: tuple[Any, ...] = ()
         self._said_s = -np.inf
 
-    def publish_state(self, state: ArmState) -> None:
+    def publish_state(self, state: ArmState | None) -> None:
+        if state is None:
+            return
         stamp = {"time_s": state.time_s}
         self._joints.publish(convert.joints_message(state.q, state.dq, **stamp))
         self._pose.publish(convert.pose_message(state.position_m, state.quat_xyzw, **stamp))
         self._twist.publish(convert.twist_message(state.twist, **stamp))
         self._wrench.publish(convert.wrench_message(state.wrench, **stamp))
 
-    def publish_tick(self, tick: Tick, report: dict[str, Any], hand: GripperReport) -> None:
+    def publish_decision(
+        self, decision: Decision, gripper: GripperState | None, status: dict[str, Any], *, time_s: float
+    ) -> None:
         """`arm/applied` is what was sent to the arm, zero where nothing was."""
-        self._requested.publish(convert.twist_message(tick.requested, time_s=tick.now_s))
-        self._applied.publish(convert.twist_message(tick.applied, time_s=tick.now_s))
-        if hand.state is not None:
-            self._width.publish(convert.width_message(hand.state.width_m, time_s=hand.state.time_s))
-        grip = {"wanted": hand.wanted, "busy": hand.is_busy, "fault": hand.fault, "misses": hand.misses}
-        if hand.state is not None:
-            grip |= {"grasped": hand.state.is_grasped, "max_width_m": hand.state.max_width_m}
-        found = report | {"source": tick.source.value, "intervention": tick.is_intervention, "gripper": grip}
-        found |= {"clipped": list(tick.reasons), "time_s": tick.now_s}
-        told = tuple(str(found.get(key)) for key in CHANGES)
-        if told != self._said or not 0 <= tick.now_s - self._said_s < self._period_s:
-            self._status.publish(convert.json_message(found))
-            self._said, self._said_s = told, tick.now_s
+        self._requested.publish(convert.twist_message(decision.requested, time_s=time_s))
+        self._applied.publish(convert.twist_message(decision.twist, time_s=time_s))
+        if gripper is not None:
+            self._width.publish(convert.width_message(gripper.width_m, time_s=gripper.time_s))
+        told = tuple(str(status.get(key)) for key in CHANGES)
+        if told != self._said or not 0 <= time_s - self._said_s < self._period_s:
+            self._status.publish(convert.json_message(status | {"time_s": time_s}))
+            self._said, self._said_s = told, time_s
