@@ -105,7 +105,7 @@ def checkpoints(rates: Sequence[CheckpointRates]) -> bytes:
         return _png(figure)
 
 
-def success_rates(rates: Mapping[str, Interval]) -> bytes:
+def success_rates(rates: Mapping[str, Interval], *, ylabel: str = "success in the real simulator") -> bytes:
     """Real success per policy as bars with intervals."""
     with rc_context(STYLE):
         figure, (axes,) = _panels(1, width=1.4 + 1.1 * len(rates), height=2.9)
@@ -115,8 +115,21 @@ def success_rates(rates: Mapping[str, Interval]) -> bytes:
         axes.errorbar(list(rates), heights, yerr=_bars(intervals), fmt="none", ecolor="black", capsize=4, lw=1.2)
         for index, item in enumerate(intervals):
             axes.annotate(f"{item.estimate:.1%}", (index, item.high), (0, 3), textcoords="offset points", ha="center")
-        axes.set(ylim=(0, 1.12), ylabel="success in the real simulator", yticks=np.linspace(0, 1, 6))
+        axes.set(ylim=(0, 1.12), ylabel=ylabel, yticks=np.linspace(0, 1, 6))
         axes.grid(axis="x", visible=False)
+        return _png(figure)
+
+
+def success_over_time(times: Mapping[str, tuple[Sequence[float], int]], *, limit_s: float) -> bytes:
+    """Share of trials that had succeeded by each time: {name: (ascending times of the successes, trials)}."""
+    with rc_context(STYLE):
+        figure, (axes,) = _panels(1, width=4.4, height=2.9)
+        for (name, (seconds, trials)), color in zip(times.items(), _cycle(len(times)), strict=True):
+            shares = np.arange(len(seconds) + 1) / max(1, trials)
+            axes.step([0.0, *seconds, limit_s], [*shares, shares[-1]], where="post", color=color, lw=1.6, label=name)
+        axes.set(xlabel="time since the start in s", ylabel="share of trials succeeded", ylim=(0, 1.02))
+        axes.set_xlim(0, limit_s)
+        axes.legend(loc="upper left")
         return _png(figure)
 
 

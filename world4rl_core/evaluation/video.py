@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import av
+import av.error
 import numpy as np
 from einops import repeat
 from jaxtyping import UInt8
@@ -107,6 +108,19 @@ def write_mp4(path: Path, film: Film, *, fps: float) -> Path:
         container.mux(stream.encode())
     write_atomically(path, buffer.getvalue())
     return path
+
+
+def read_mp4(path: Path) -> tuple[Film, float]:
+    """All frames of a film and its rate in Hz. Raises DataError when it cannot be decoded."""
+    try:
+        with av.open(str(path)) as container:
+            rate = container.streams.video[0].average_rate
+            frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    except (OSError, IndexError, av.error.FFmpegError) as error:
+        raise DataError(f"{path}: no film can be read there ({error}); record it again") from error
+    if not frames or rate is None:
+        raise DataError(f"{path}: the film has no frames; record it again")
+    return np.stack(frames), float(rate)
 
 
 def _banner(text: str, *, width: int, frames: int) -> Film:
