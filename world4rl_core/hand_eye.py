@@ -26,7 +26,7 @@ def solve(
 ) -> np.ndarray:
     """The camera's pose (4, 4): T_hand_cam for `eye_in_hand`, T_base_cam for `eye_to_hand`.
 
-    `method` is a key of `METHODS`. Raises CalibrationError ("degenerate") where the views do not determine a pose.
+    `method` is a key of `METHODS`. Raises CalibrationError: too_few, degenerate, inconsistent.
     """
     if len(T_base_hand) != len(T_cam_board) or len(T_base_hand) < 3:
         raise CalibrationError(
@@ -49,9 +49,12 @@ def solve(
         raise CalibrationError(
             "degenerate", f"{method}: {error}; vary the hand's orientation about two axes"
         ) from error
-    if not np.isfinite(X).all():
+    if not np.isfinite(X).all() or not np.linalg.det(X[:3, :3]) > 0.9:
         raise CalibrationError(
-            "degenerate", f"{method}: no finite solution; vary the hand's orientation about two axes"
+            "inconsistent",
+            f"{method}: no rotation turns the camera's motions into the hand's; are pictures and poses of the same "
+            "time, and "
+            "is the board fixed?",
         )
     return X
 

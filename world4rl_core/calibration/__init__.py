@@ -1,1 +1,1 @@
-"""Calibration of cameras: board, intrinsics, hand-eye, samples on disk, drift, rig files. Needs the extra `calibration`."""
+"""Calibration of cameras: board, intrinsics, hand-eye, samples, drift, rig files. Needs the extra `calibration`."""

@@ -32,7 +32,8 @@ class Board:
     def __post_init__(self) -> None:
         if self.columns < 4 or self.rows < 4 or not 0 < self.marker_m < self.square_m:
             raise ConfigError(
-                f"board of {self.columns} x {self.rows} squares of {self.square_m} m with markers of {self.marker_m} m: "
+                f"board of {self.columns} x {self.rows} squares of {self.square_m} m with markers of {self.marker_m} "
+                "m: "
                 "wanted at least 4 x 4 squares and markers smaller than the squares"
             )
         if self.dictionary not in DICTIONARIES:
@@ -122,7 +123,8 @@ def board_pose(detection: Detection, board: Board, intrinsics: Intrinsics) -> tu
     if error > BLUR_PX:
         raise CalibrationError(
             "blurred",
-            f"the corners are {error:.1f} px (RMS) from where a flat board would show them, limit {BLUR_PX} px; hold still, "
+            f"the corners are {error:.1f} px (RMS) from where a flat board would show them, limit {BLUR_PX} px; hold "
+            "still, "
             "glue the board to something flat, and check that the intrinsics are this camera's",
         )
     return T, error
@@ -151,7 +153,8 @@ def _refuse_other_layout(board: Board, marker_corners: Any, marker_ids: np.ndarr
     if len(foreign) >= LEAST_FOREIGN:
         raise CalibrationError(
             "wrong_board",
-            f"markers {sorted(foreign)[:5]} are not on a board of {board.columns} x {board.rows} squares ({board.dictionary}); "
+            f"markers {sorted(foreign)[:5]} are not on a board of {board.columns} x {board.rows} squares "
+            f"({board.dictionary}); "
             "put the other board away, or give this one's columns and rows",
         )
     known = [k for k, i in enumerate(marker_ids) if int(i) in own]
@@ -194,7 +197,8 @@ def _say_why(grey: np.ndarray, board: Board, found: int, markers: int) -> None:
     if found or markers:
         raise CalibrationError(
             "hidden",
-            f"only {found} of {board.corner_count} corners are visible, wanted {LEAST_SHARE:.0%}; move the board into the "
+            f"only {found} of {board.corner_count} corners are visible, wanted {LEAST_SHARE:.0%}; move the board into "
+            "the "
             "picture, uncover it, and avoid glare and shadow",
         )
     raise CalibrationError(

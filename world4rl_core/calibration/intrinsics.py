@@ -40,7 +40,7 @@ class IntrinsicsResult:
 def estimate_intrinsics(detections: Sequence[Detection], board: Board, *, seed: int = 0) -> IntrinsicsResult:
     """Intrinsics from detections of one camera.
 
-    Raises CalibrationError: too_few, resolution (pictures of several sizes), coverage, outliers, reprojection, uncertain.
+    Raises CalibrationError: too_few, resolution (several sizes), coverage, outliers, reprojection, uncertain.
     """
     _check_views(detections, board)
     used = list(range(len(detections)))
@@ -54,7 +54,8 @@ def estimate_intrinsics(detections: Sequence[Detection], board: Board, *, seed: 
         if len(used) < max(LEAST_VIEWS, (1 - LARGEST_OUTLIER_SHARE) * len(detections)):
             raise CalibrationError(
                 "outliers",
-                f"{len(detections) - len(used)} of {len(detections)} views do not fit the others; take them again with the "
+                f"{len(detections) - len(used)} of {len(detections)} views do not fit the others; take them again with "
+                "the "
                 "board flat, whole and still",
             )
     covered = coverage([detections[i] for i in used], board)
@@ -65,13 +66,15 @@ def estimate_intrinsics(detections: Sequence[Detection], board: Board, *, seed: 
     if fit.rms_px > LARGEST_RMS_PX:
         raise CalibrationError(
             "reprojection",
-            f"reprojection error {fit.rms_px:.2f} px (RMS), limit {LARGEST_RMS_PX} px; is the board flat, the light even "
+            f"reprojection error {fit.rms_px:.2f} px (RMS), limit {LARGEST_RMS_PX} px; is the board flat, the light "
+            "even "
             "and the square size right?",
         )
     if fit.std_focal > LARGEST_STD:
         raise CalibrationError(
             "uncertain",
-            f"the focal length is only known to {fit.std_focal:.2%}, limit {LARGEST_STD:.2%}; add views of a tilted board, "
+            f"the focal length is only known to {fit.std_focal:.2%}, limit {LARGEST_STD:.2%}; add views of a tilted "
+            "board, "
             "near and in the corners of the picture",
         )
     held_out = _held_out([detections[i] for i in used], board, seed=seed)

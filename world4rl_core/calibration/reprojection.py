@@ -18,6 +18,7 @@ from world4rl_core.rig import Intrinsics
 
 STEP = 1e-6
 """Of the differences that stand for derivatives, in m and rad."""
+MOST_STEPS = 15
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,21 +64,20 @@ class Reprojection:
         self.of_view = np.repeat(np.arange(len(views)), [len(view.detection.ids) for view in views])
         self._points = np.concatenate([board.points_m[view.detection.ids] for view in views])
         self._seen = np.concatenate([view.detection.corners_px for view in views])
-        self._intrinsics = intrinsics
-        self._mode = mode
+        self.board, self.intrinsics, self.mode = board, intrinsics, mode
         self._hands = np.stack([view.T_base_hand for view in views])
 
     def T_cam_board(self, solution: Solution, correction: np.ndarray | None = None) -> np.ndarray:
         """(views, 4, 4), the hand corrected by the same small motion (6,) in each view."""
         hands = self._hands if correction is None else self._hands @ exp(correction)
-        links = _inverses(hands) if self._mode == "eye_in_hand" else hands
+        links = _inverses(hands) if self.mode == "eye_in_hand" else hands
         return inverse(solution.X) @ links @ solution.boards[self.groups]
 
     def residuals(self, solution: Solution, correction: np.ndarray | None = None) -> np.ndarray:
         """Predicted less seen corners (corners, 2) in pixels."""
         T = self.T_cam_board(solution, correction)[self.of_view]
         points = np.einsum("nij,nj->ni", T[:, :3, :3], solution.scale * self._points) + T[:, :3, 3]
-        return project(points, self._intrinsics) - self._seen
+        return project(points, self.intrinsics) - self._seen
 
     def view_rms_px(self, solution: Solution) -> np.ndarray:
         """(views,)"""
@@ -101,9 +101,24 @@ class Reprojection:
 
         size = 6 + 6 * len(start.boards) + int(free_scale)
         result = least_squares(
-            lambda step: whitener(self.residuals(moved(step))), np.zeros(size), x_scale="jac", method="trf", max_nfev=50
+            lambda step: whitener(self.residuals(moved(step))),
+            np.zeros(size),
+            x_scale="jac",
+            method="trf",
+            max_nfev=MOST_STEPS,
         )
         return moved(result.x), np.asarray(result.jac)
+
+    def jacobian(self, solution: Solution) -> np.ndarray:
+        """(2 corners, 12): how each corner moves with the camera and with the one board."""
+        columns = []
+        for k in range(12):
+            step = STEP * np.eye(12)[k]
+            ahead, behind = (
+                self.residuals(Solution(solution.X @ exp(s[:6]), solution.boards @ exp(s[6:]))) for s in (step, -step)
+            )
+            columns.append((ahead - behind).ravel() / (2 * STEP))
+        return np.stack(columns, axis=1)
 
     def _board_steps(self, step: np.ndarray) -> np.ndarray:
         count = self.groups.max() + 1
@@ -135,6 +150,16 @@ class Whitener:
             shrink = 1 - self._sigma / np.sqrt(self._sigma**2 + S**2)
             white[rows] = (flat - U @ (shrink * (U.T @ flat))).reshape(-1, 2)
         return white.ravel()
+
+    def pose_rows(self, residuals: np.ndarray, jacobian: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Whitened residuals (6 views,) and their Jacobian (6 views, k) in the directions that speak about poses."""
+        e, J = [], []
+        derivatives = jacobian.reshape(len(residuals), 2, -1)
+        for rows, U, S, _ in self._blocks:
+            weighted = (U / np.sqrt(self._sigma**2 + S**2)).T
+            e.append(weighted @ residuals[rows].ravel())
+            J.append(weighted @ derivatives[rows].reshape(2 * len(rows), -1))
+        return np.concatenate(e), np.concatenate(J)
 
     def corrections(self, residuals: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         """The likeliest errors of the hand poses (views, 6), their remaining variances, and the corners' noise."""
