@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from world4rl_core.data.layout import INFO, PARTIAL, STATS, TASKS, read_info
 from world4rl_core.data.reader import DatasetReader
+from world4rl_core.data.recording import recording_problems
 from world4rl_core.data.records import metadata_files, read_metadata_rows, to_record
 from world4rl_core.data.stats import Stats, from_json, merge_all, vector_stats
 from world4rl_core.data.video import count_frames
@@ -36,7 +37,8 @@ def check(root: Path) -> list[Problem]:
     """Every fault of the dataset; an empty list means that what the recorder guarantees holds.
 
     Counts and indices, contiguous rows, time stamps, finite numbers, actions in [-1, 1], decodable frames of the stated
-    size, files that are missing, not referred to or left over, and statistics. Raises DataError only when `root` is not
+    size, files that are missing, not referred to or left over, and statistics; for a robot's recording also that its
+    rows, cameras and states belong together. Raises DataError only when `root` is not
     a dataset at all.
     """
     root = Path(root)
@@ -59,6 +61,7 @@ def check(root: Path) -> list[Problem]:
             problems.append(Problem(f"episode {index}", str(error)))
             continue
         problems += _episode(reader, index, columns)
+        problems += [Problem(f"episode {index}", what) for what in recording_problems(reader, index, columns)]
         measured = merge_all(measured, {key: vector_stats(values) for key, values in columns.items()})
     return _unique([*problems, *_videos(reader), *_statistics(reader, measured)])
 

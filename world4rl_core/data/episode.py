@@ -1,6 +1,6 @@
 """One recorded episode in memory: N actions between N + 1 observations."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -10,6 +10,8 @@ SOURCES = ("expert", "policy", "random", "human")
 OUTCOMES = ("success", "failure", "timeout", "unknown")
 ABORTED = "aborted:"
 ACTION_TOLERANCE = 1e-6
+COLUMN_DTYPES = ("float32", "float64", "int64", "bool")
+RESERVED = ("observation.", "action", "next.", "timestamp", "frame_index", "episode_index", "index", "task_index")
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +35,8 @@ class Episode:
     seed: int
     outcome: str  # one of OUTCOMES, or "aborted:<why>"
     note: str = ""
+    columns: dict[str, np.ndarray] = field(default_factory=dict)
+    """Further numbers of each row, (rows,) of one of COLUMN_DTYPES: a robot's time stamps and flags. All finite."""
 
     def __post_init__(self) -> None:
         _check_images(self)
@@ -40,6 +44,7 @@ class Episode:
         _check_actions(self)
         _check_last_row(self)
         _check_labels(self)
+        _check_columns(self)
 
     @property
     def rows(self) -> int:
@@ -133,3 +138,17 @@ def _check_labels(episode: Episode) -> None:
         raise DataError("outcome is 'success', but next_success is False in every row")
     if not episode.task:
         raise DataError("an episode needs a task in words, got an empty string")
+
+
+def _check_columns(episode: Episode) -> None:
+    for name, values in episode.columns.items():
+        if not name or "/" in name or name.startswith(RESERVED):
+            raise DataError(f"a column cannot be called '{name}': without '/', and not beginning with {RESERVED}")
+        if str(values.dtype) not in COLUMN_DTYPES or values.shape != (episode.rows,):
+            raise DataError(
+                f"column '{name}' must be ({episode.rows},) of {', '.join(COLUMN_DTYPES)}, "
+                f"got {values.dtype} {values.shape}"
+            )
+        if not np.isfinite(values).all():
+            row = int((~np.isfinite(values)).argmax())
+            raise DataError(f"column '{name}' is not a finite number at row {row}; record -1 where there is no value")

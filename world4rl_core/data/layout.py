@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from world4rl_core.data.episode import Episode
+from world4rl_core.data.episode import COLUMN_DTYPES, RESERVED, Episode
 from world4rl_core.errors import DataError
 
 VERSION = "v3.0"
@@ -59,7 +59,19 @@ def features_of(episode: Episode, fps: int) -> dict[str, dict[str, Any]]:
         features["observation.state"] = _vector_feature("float32", episode.state.shape[1])
     features["action"] = _vector_feature("float32", episode.action.shape[1])
     features["action.requested"] = _vector_feature("float32", episode.requested.shape[1])
-    return features | {key: _vector_feature(dtype, size) for key, (dtype, size) in FIXED_FEATURES.items()}
+    features |= {key: _vector_feature(dtype, size) for key, (dtype, size) in FIXED_FEATURES.items()}
+    return features | {key: _vector_feature(str(values.dtype), 1) for key, values in sorted(episode.columns.items())}
+
+
+def column_keys(features: dict[str, dict[str, Any]]) -> list[str]:
+    """Further columns of our own recordings; another program's columns may hold anything and are left alone."""
+    if "action.requested" not in features:
+        return []
+    return [
+        key
+        for key, feature in features.items()
+        if feature["dtype"] in COLUMN_DTYPES and list(feature["shape"]) == [1] and not key.startswith(RESERVED)
+    ]
 
 
 def _vector_feature(dtype: str, size: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from world4rl_core.data.columns import camera_features, image_size, images, vector
 from world4rl_core.data.episode import Episode
 from world4rl_core.data.labels import labels, outcome_arrays
-from world4rl_core.data.layout import read_info
+from world4rl_core.data.layout import column_keys, read_info
 from world4rl_core.data.records import Record, read_records, read_tasks
 from world4rl_core.data.rows import RowFiles
 from world4rl_core.data.video import decode_video
@@ -99,7 +99,7 @@ class DatasetReader:
         record = self.records[index]
         try:
             stored = [key for key in keys.values() if key not in record.videos]
-            table = self._row_files.read(record, [*self._vectors(), *stored])
+            table = self._row_files.read(record, [*self._vectors(), *column_keys(self.features), *stored])
             frames = {camera: self._frames(record, table, key) for camera, key in keys.items()}
             return self._to_episode(record, table, frames)
         except DataError as error:
@@ -190,9 +190,14 @@ class DatasetReader:
             else np.zeros((record.length, 0), np.float32),
             action=action,
             requested=requested,
+            columns=self._columns(table),
             **outcome_arrays(table),
             **labels(table, record, self.tasks),
         )
+
+    def _columns(self, table: pa.Table) -> dict[str, np.ndarray]:
+        dtypes = {key: np.dtype(self.features[key]["dtype"]).type for key in column_keys(self.features)}
+        return {key: vector(table, key, dtype)[:, 0] for key, dtype in dtypes.items()}
 
     def _rescaled(self, action: np.ndarray) -> np.ndarray:
         """A writable copy, mapped from the bounds to [-1, 1] when there are any; a constant dimension maps to 0."""

@@ -44,6 +44,7 @@ def columns_of(
         "episode_index": np.full(rows, episode_index, dtype=np.int64),
         "index": first_row + frame_index,
         "task_index": np.full(rows, task_index, dtype=np.int64),
+        **episode.columns,
     }
     if not episode.state.shape[1]:
         del columns["observation.state"]

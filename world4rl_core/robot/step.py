@@ -18,6 +18,7 @@ PROPRIOCEPTION = (
     *(f"q_rad.{joint}" for joint in range(1, 8)),
 )
 """Names of the numbers in `observation.state`, in order."""
+STATE_SKEW_S = 0.05
 SOURCE_CODES = {"none": 0, "human": 1, "policy": 2, "random": 3}
 
 
@@ -59,6 +60,8 @@ class Step:
     """The instant the row stands for, on the ROS clock."""
     monotonic_s: float
     """When the recorder cut the row, on its monotonic clock."""
+    lateness_s: float
+    """How long after it could have been cut, on the ROS clock."""
     cameras: dict[str, CameraSample]
     state: ArmState
     gripper: GripperState
@@ -76,4 +79,6 @@ class Step:
 
     @property
     def is_synced(self) -> bool:
-        return all(sample.is_synced for sample in self.cameras.values())
+        """Every camera within its tolerance, and the arm's state within STATE_SKEW_S."""
+        is_state_near = abs(self.state.time_s - self.time_s) <= STATE_SKEW_S
+        return is_state_near and all(sample.is_synced for sample in self.cameras.values())

@@ -16,9 +16,8 @@ from world4rl_core.runtime.arbiter import Arbiter, Choice, GripperArbiter, Sourc
 from world4rl_core.runtime.command_filter import Command, CommandFilter, Filtered
 from world4rl_core.runtime.faults import StateWatch, trip_of_error
 from world4rl_core.runtime.inbox import Inbox
-from world4rl_core.runtime.joint_guard import HARD_MARGIN_RAD, JointGuard
 from world4rl_core.runtime.latch import Latch, Level, Reaction, Trip
-from world4rl_core.runtime.workspace import OUTSIDE_M
+from world4rl_core.runtime.start_pose import pose_obstacles
 
 REFUSALS = {"not_finite", "frame", "stale", "from_the_future", "state_not_finite", "state_stale", "no_orientation"}
 SOUND_S = 0.5
@@ -61,7 +60,6 @@ class ArmControl:
         self.gripper = GripperArbiter()
         self._needs_human = needs_human
         self._filter = CommandFilter(rig.limits, model=rig.robot.model)
-        self._joints = JointGuard(rig.robot.model)
         self._watch = StateWatch()
         self._pending: list[Trip] = []
         self._state: ArmState | None = None
@@ -218,7 +216,7 @@ class ArmControl:
         found = [trip.reason for trip in self._state_trips if trip.reaction >= Reaction.HOLD]
         state = self._state
         if state is not None and not found:
-            found += self._pose_obstacles(state)
+            found += pose_obstacles(state, self._rig)
         if self._homing:
             found.append("the arm is moving home; wait until it is there")
         if gripper is not None and gripper.max_width_m <= 0:
@@ -229,17 +227,6 @@ class ArmControl:
         if neutral_s < self._rig.teleop.neutral_s:
             found.append(f"the operator's input was neutral for {neutral_s:.1f} s; let go for longer, or re-zero it")
         return tuple(found)
-
-    def _pose_obstacles(self, state: ArmState) -> list[str]:
-        limits = self._rig.limits
-        low, high = np.array(limits.box_low_m) - OUTSIDE_M, np.array(limits.box_high_m) + OUTSIDE_M
-        found = []
-        if (state.position_m < low).any() or (state.position_m > high).any():
-            at = ", ".join(f"{value:.3f}" for value in state.position_m)
-            found.append(f"the end effector is outside the box at ({at}) m; call home, or guide it inside by hand")
-        if self._joints.margin_rad(state.q) < HARD_MARGIN_RAD:
-            found.append("a joint is at its limit; call home")
-        return found
 
     def enable(self, gripper: GripperState | None = None) -> None:
         """Arms. Raises RobotError with everything that stands in the way. Uses the state of the last `step`."""

@@ -1,7 +1,7 @@
 """From the operator's hand to a twist, a gripper state and button events.
 
-Buttons: left short toggles the gripper, left held for a second asks for the start pose; right short starts an episode or
-ends it as a success, right held for a second ends it as a failure; both together discard it.
+Buttons: left short toggles the gripper, left held for a second asks for the start pose; right short starts an episode
+or ends it as a success, right held for a second ends it as a failure; both together discard it.
 """
 
 from dataclasses import dataclass
