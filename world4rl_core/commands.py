@@ -99,6 +99,11 @@ COMMANDS: dict[str, Command] = {
         "--task button-press-topdown-v3 --seed 0 --out runs/demo",
         "world4rl_core.train.demo",
     ),
+    "demo twin": _loop(
+        "Run the whole loop on one task of the digital twin and write a report.",
+        "--task press_button --seed 0 --out runs/twin",
+        "world4rl_core.train.demo_twin",
+    ),
     "data info": Command(
         "Say what a dataset holds.",
         "datasets/expert",

@@ -1,0 +1,95 @@
+"""`world4rl demo twin`: the whole loop on one task of the digital twin, from nothing to a report."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from world4rl_core.errors import ConfigError
+from world4rl_core.evaluation import twin
+from world4rl_core.export import bundle
+from world4rl_core.runtime.bundle import MANIFEST
+from world4rl_core.sim.collect import Source
+from world4rl_core.sim.twin.tasks import find_task
+from world4rl_core.train import collect_twin, loop
+from world4rl_core.train.recipes import Recipe, recipe_for
+
+
+@dataclass(frozen=True)
+class Config:
+    """Options of `world4rl demo twin`."""
+
+    out: Path
+    """Folder for everything; the same command continues an interrupted demo."""
+    task: str = "press_button"
+    """A task of the twin."""
+    rig: str = "twin"
+    """Name or path of the rig file."""
+    camera: str = "external"
+    """Camera of the rig that policy and world model see."""
+    seed: int = 0
+    """Decides every random choice, the initial states of the evaluation included."""
+    episodes: int = 200
+    """Initial states on which both policies are judged in lock step."""
+    workers: int = 2
+    """Simulator processes."""
+    override_trust: str = ""
+    """Reason to refine although the world model was found wanting."""
+
+    def __post_init__(self) -> None:
+        find_task(self.task)
+        if self.episodes < 1:
+            raise ConfigError(f"episodes must be at least 1, got {self.episodes}")
+
+
+def run(config: Config) -> str:
+    """Runs what is still missing of the loop; the answer is the comparison and the report's path."""
+    recipe = recipe_for(config.task)
+    places = loop.Places(config.out)
+    todo = loop.stages(
+        TwinBench(config, recipe), recipe, config.out, seed=config.seed, override_trust=config.override_trust
+    )
+    for name, policy in (("cloned", places.clone), ("refined", places.refined)):
+        options = bundle.Config(policy=policy, rig=config.rig, out=config.out / "bundles" / name)
+        todo.insert(-1, loop.Stage(f"export the {name} policy", lambda options=options: _export_once(options)))
+    return loop.run_all(todo, config.out, title=f"World4RL on the twin's {config.task}, seed {config.seed}")
+
+
+def _export_once(options: bundle.Config) -> object:
+    return options.out if (options.out / MANIFEST).is_file() else bundle.run(options)
+
+
+@dataclass(frozen=True)
+class TwinBench:
+    """The digital twin in lock step as the place where episodes are recorded and policies judged."""
+
+    config: Config
+    recipe: Recipe
+
+    def record(
+        self,
+        source: Source,
+        out: Path,
+        *,
+        episodes: int,
+        noise: tuple[float, ...] = (0.0,),
+        policy: Path | None = None,
+        only_successes: bool = False,
+    ) -> object:
+        """Records what the dataset `out` still misses."""
+        config = self.config
+        return collect_twin.run(
+            collect_twin.Config(
+                task=config.task, source=source, out=out, episodes=episodes, workers=config.workers, policy=policy,
+                noise=noise, only_successes=only_successes, rig=config.rig, cameras=(config.camera,),
+                size=self.recipe.size, horizon=self.recipe.horizon, seed=config.seed,
+            )
+        )  # fmt: skip
+
+    def compare(self, policies: tuple[Path, ...], names: tuple[str, ...], out: Path) -> str:
+        """The policies' success from the same initial states; the answer is a table."""
+        config = self.config
+        return twin.run(
+            twin.Config(
+                policy=policies, names=names, out=out, episodes=config.episodes, workers=config.workers,
+                seed=config.seed,
+            )
+        )  # fmt: skip
