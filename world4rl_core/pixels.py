@@ -56,8 +56,12 @@ def resize(image: UInt8[np.ndarray, "h w 3"], size: tuple[int, int]) -> UInt8[np
     if (height, width) == tuple(size):
         return np.ascontiguousarray(image)
     rows, columns = area_taps(height, size[0]), area_taps(width, size[1])
-    tall = sum(image[i].astype(np.int32) * w[:, None, None] for i, w in zip(rows.index, rows.weight, strict=True))
-    total = sum(tall[:, i] * w[None, :, None] for i, w in zip(columns.index, columns.weight, strict=True))
+    tall = np.zeros((size[0], width, 3), np.int32)
+    for index, weight in zip(rows.index, rows.weight, strict=True):
+        tall += image[index].astype(np.int32) * weight[:, None, None]
+    total = np.zeros((*size, 3), np.int32)
+    for index, weight in zip(columns.index, columns.weight, strict=True):
+        total += tall[:, index] * weight[None, :, None]
     area = height * width
     return ((total + area // 2) // area).astype(np.uint8)
 

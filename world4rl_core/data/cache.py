@@ -139,6 +139,8 @@ def _write(builder: FrameBuilder, readers: list[DatasetReader], *, key: str, bou
 def _key(readers: list[DatasetReader], cameras: list[str], view: tuple[int, int], *, rescale_actions: bool) -> str:
     """Names the cache: content of the datasets and everything that shapes the arrays."""
     parts = [SCHEMA, [reader.content_hash() for reader in readers], cameras, list(view), rescale_actions]
+    if any(reader.image_size(camera) != view for reader in readers for camera in cameras):
+        parts.append("area")  # how views are resampled; caches of recorded sizes keep their names
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 

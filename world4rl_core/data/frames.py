@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
+from world4rl_core import pixels
 from world4rl_core.data.episode import Episode
 from world4rl_core.data.reader import DatasetReader
 from world4rl_core.errors import DataError
@@ -54,8 +54,7 @@ def resize(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     height, width = size
     if frames.shape[1:3] == (height, width):
         return frames
-    resized = [np.asarray(Image.fromarray(frame).resize((width, height), Image.Resampling.BOX)) for frame in frames]
-    return np.stack(resized)
+    return np.stack([pixels.resize(frame, (height, width)) for frame in frames])
 
 
 def _append(columns: dict[str, list[np.ndarray]], episodes: list[dict[str, Any]], episode: Episode) -> None:

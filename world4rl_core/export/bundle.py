@@ -155,7 +155,7 @@ def write_bundle(
         (partial / MODEL).write_bytes(payload)
         arrays = {name: np.stack([images[name] for images in golden]) for name in golden[0]}
         with (partial / GOLDEN).open("wb") as file:
-            np.savez_compressed(file, **{OUTPUT: np.stack(actions)}, **arrays)
+            np.savez_compressed(file, allow_pickle=False, **arrays, **{OUTPUT: np.stack(actions)})  # pyright: ignore
         files = {name: hashlib.sha256((partial / name).read_bytes()).hexdigest() for name in (MODEL, GOLDEN)}
         whole = to_json(manifest) | {"files": files}
         (partial / MANIFEST).write_text(json.dumps(whole, indent=1) + "\n")

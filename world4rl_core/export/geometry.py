@@ -102,8 +102,10 @@ def _cameras(trained: Trained, reader: DatasetReader | None, asked: Sequence[str
             f"{trained.path}: which cameras it sees is unknown, and its data "
             f"({', '.join(trained.datasets) or 'not named'}) is not there; pass --cameras"
         )
-    if len(set(names)) < len(names):
-        raise CheckpointError(f"{trained.path}: a camera is named twice ({', '.join(names)}); pass each view once")
+    if len(set(names)) < len(names) or "action" in names:
+        raise CheckpointError(
+            f"{trained.path}: a camera is named twice or like the output ({', '.join(names)}); pass each view once"
+        )
     return list(names)
 
 

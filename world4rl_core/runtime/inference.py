@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 import onnxruntime
-from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors  # pyright: ignore[reportAttributeAccessIssue]
 
 from world4rl_core.errors import BundleError
 from world4rl_core.runtime.bundle import AGAIN, FACTS_KEY, MODEL, Manifest, read_manifest, refuse_other_facts
