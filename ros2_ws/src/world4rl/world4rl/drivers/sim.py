@@ -77,11 +77,11 @@ class TwinServer:
 
     def reset(self, task: Task, *, seed: int, spread_m: float) -> None:
         """Arranges the task's objects; the arm stays where it is."""
-        self._between_steps(lambda: self._arrange(task, seed, spread_m))
+        self.between_steps(lambda: self._arrange(task, seed, spread_m))
 
     def is_solved(self) -> bool:
         """Whether the task was solved at any time since the last reset."""
-        return self._between_steps(lambda: self._was_solved)
+        return self.between_steps(lambda: self._was_solved)
 
     @property
     def time_s(self) -> float:
@@ -93,7 +93,8 @@ class TwinServer:
         task.reset(self._simulator.model, self._simulator.data, np.random.default_rng(seed), spread_m)
         self._task, self._was_solved = task, False
 
-    def _between_steps(self, wish: Callable[[], T]) -> T:
+    def between_steps(self, wish: Callable[[], T]) -> T:
+        """What `wish` returns, called in the physics thread; also raises what it raises."""
         answer: Future[T] = Future()
         self._wishes.put((wish, answer))
         return answer.result(ANSWER_S)
