@@ -240,7 +240,7 @@ def _check_pose(T: tuple[float, ...]) -> None:
     matrix = np.array(T).reshape(4, 4)
     is_rigid = np.isfinite(matrix).all() and (matrix[3] == (0, 0, 0, 1)).all()
     R = matrix[:3, :3]
-    is_rotation = is_rigid and np.allclose(R @ R.T, np.eye(3), atol=1e-3) and np.linalg.det(R) > 0
+    is_rotation = bool(is_rigid and np.allclose(R @ R.T, np.eye(3), atol=1e-3) and np.linalg.det(R) > 0)
     _require(is_rotation, "T_parent_cam", "is not a rotation and a translation over a row 0 0 0 1; calibrate again")
 
 

@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 
 from world4rl_core.geometry import quat_of_matrix
-from world4rl_core.rig import PANDA_HOME_Q
 from world4rl_core.robot.interface import (
     ArmError,
     ArmFault,
@@ -20,7 +19,7 @@ from world4rl_core.robot.interface import (
     GripperState,
     TeleopReading,
 )
-from world4rl_core.robot.kinematics import forward, joint_speeds
+from world4rl_core.robot.kinematics import HOME_Q, forward, joint_speeds
 
 INTEGRATION_S = 0.005
 EARLIEST_S = 100.0
@@ -41,7 +40,7 @@ class FakeClock:
 class FakeArm:
     """Follows the last twist exactly until its hold ends; joint positions by the real arm's Jacobian."""
 
-    def __init__(self, clock: FakeClock, *, home_q: tuple[float, ...] = PANDA_HOME_Q) -> None:
+    def __init__(self, clock: FakeClock, *, home_q: tuple[float, ...] = HOME_Q) -> None:
         self.q = np.array(home_q)
         self.mode = ArmMode.IDLE
         self.errors: tuple[str, ...] = ()

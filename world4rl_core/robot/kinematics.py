@@ -12,6 +12,7 @@ ALPHA_RAD = (0.0, -np.pi / 2, np.pi / 2, np.pi / 2, -np.pi / 2, np.pi / 2, np.pi
 FLANGE_TO_EE_M = 0.107 + 0.1034
 HAND_TURN_RAD = -np.pi / 4
 DAMPING = 1e-3
+HOME_Q = (0.0, -np.pi / 4, 0.0, -3 * np.pi / 4, 0.0, np.pi / 2, np.pi / 4)
 
 
 def _link(a: float, d: float, alpha: float, theta: float) -> np.ndarray:

@@ -49,7 +49,7 @@ def columns_of(steps: Sequence[Step]) -> dict[str, np.ndarray]:
         "command.requested_time_s": [step.requested_time_s for step in steps],
         "command.applied_time_s": [step.applied_time_s for step in steps],
     }
-    columns = {key: np.array(values, dtype=np.float64) for key, values in floats.items()}
+    columns: dict[str, np.ndarray] = {key: np.array(values, dtype=np.float64) for key, values in floats.items()}
     columns["source"] = np.array([SOURCE_CODES[step.source] for step in steps], dtype=np.int64)
     for key in ("is_intervention", "is_clipped", "is_synced"):
         columns[key] = np.array([getattr(step, key) for step in steps], dtype=bool)

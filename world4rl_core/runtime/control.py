@@ -144,7 +144,7 @@ class ArmControl:
         limits = self._rig.limits
         force, torque = np.linalg.norm(state.wrench[:3]), np.linalg.norm(state.wrench[3:])
         share = max(force / limits.soft_force_n, torque / limits.soft_torque_nm)
-        was_high, self._wrench_is_high = self._wrench_is_high, share > (0.8 if self._wrench_is_high else 1.0)
+        was_high, self._wrench_is_high = self._wrench_is_high, bool(share > (0.8 if self._wrench_is_high else 1.0))
         return self._wrench_is_high and not was_high
 
     def _watch_operator(self, trips: list[Trip], now_s: float) -> None:
