@@ -90,8 +90,8 @@ def collect_processes(values: Mapping[str, str]) -> list[Process]:
     device = simulated_device() if values["operator"] == "scripted" else ""
     found = [Process("teleop", "teleop", common | {"device": device})]
     if values["operator"] == "scripted":
-        drives = {"device": device, "seed": _whole(values, "seed"), "task": values["task"], "source": values["source"]}
-        found.append(Process("operator", "operator", common | rate | drives))
+        drives = {"device": device, "task": values["task"], "source": values["source"]}
+        found.append(Process("operator", "operator", common | drives))
     if values["source"] == "random":
         found.append(Process("explorer", "explorer", common | rate | {"seed": _whole(values, "seed")}))
     recorder = {
