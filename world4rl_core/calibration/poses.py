@@ -1,0 +1,156 @@
+"""Which hand poses to visit: inside the workspace box, the whole board in the picture, and the more told the better.
+
+Needs only a rough guess of where camera and board are: a few centimetres and ten degrees will do. Whoever moves the arm
+passes `is_reachable` to keep out what joints or obstacles forbid.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from world4rl_core.calibration.board import Board, Detection
+from world4rl_core.calibration.refinement import FIRST_GUESS
+from world4rl_core.calibration.reprojection import Reprojection, Solution, View, Whitener, project
+from world4rl_core.errors import CalibrationError
+from world4rl_core.geometry import DOWN, inverse
+from world4rl_core.hand_eye import Mode
+from world4rl_core.rig import Intrinsics, LimitsRig
+
+CANDIDATES = 300
+TRIES = 60_000
+LARGEST_YAW_RAD = 1.2
+"""Turn about the gripper's axis, to both sides of the middle."""
+LARGEST_VIEW_ANGLE_RAD = np.radians(55)
+"""Between the board's normal and the line of sight; flatter views blur its far edge."""
+EDGE_PX = 10
+LEAST_BOARD_SHARE = 0.03
+"""Of the picture's area; a smaller board is measured badly."""
+
+
+@dataclass(frozen=True, eq=False)
+class Guess:
+    """Roughly where things are, by eye or ruler."""
+
+    T_parent_cam: np.ndarray  # (4, 4) T_hand_cam or T_base_cam
+    T_board: np.ndarray  # (4, 4) T_base_board or T_hand_board
+
+
+def plan_poses(
+    count: int,
+    *,
+    mode: Mode,
+    limits: LimitsRig,
+    board: Board,
+    intrinsics: Intrinsics,
+    guess: Guess,
+    seed: int = 0,
+    taken: Sequence[np.ndarray] = (),
+    is_reachable: Callable[[np.ndarray], bool] = lambda T_base_hand: True,
+) -> list[np.ndarray]:
+    """`count` hand poses T_base_hand (4, 4) that together tell most about camera and board, ordered as a short way.
+
+    `taken` are poses of samples that exist already: the new ones complete them, so that with `count` = 1 the answer is
+    the best next pose. Raises CalibrationError ("no_pose") where box, tilt and picture leave too few.
+    """
+    rng = np.random.default_rng(seed)
+    candidates = _candidates(max(CANDIDATES, 4 * count), mode, limits, board, intrinsics, guess, rng, is_reachable)
+    if len(candidates) < count:
+        raise CalibrationError(
+            "no_pose",
+            f"{len(candidates)} poses inside the workspace box show the whole board, wanted {count}; move the board "
+            "nearer "
+            "to the middle of what the camera sees, or check the guess of where camera and board are",
+        )
+    told = information([*taken, *candidates], mode=mode, board=board, intrinsics=intrinsics, guess=guess)
+    chosen = _most_told(told[len(taken) :], count, base=told[: len(taken)].sum(axis=0))
+    return _short_way([candidates[i] for i in chosen])
+
+
+def information(
+    T_base_hand: Sequence[np.ndarray], *, mode: Mode, board: Board, intrinsics: Intrinsics, guess: Guess
+) -> np.ndarray:
+    """Fisher information (poses, 12, 12) of each hand pose about camera and board, at the expected noise."""
+    corners = Detection(np.zeros((board.corner_count, 2)), np.arange(board.corner_count), 1, 1)
+    views = [View(corners, T) for T in T_base_hand]
+    problem = Reprojection(views, board, intrinsics, mode=mode)
+    solution = Solution(guess.T_parent_cam, guess.T_board[None])
+    white = Whitener(problem, solution, FIRST_GUESS)
+    J = white.pose_rows(problem.residuals(solution), problem.jacobian(solution))[1].reshape(len(views), 6, 12)
+    return J.transpose(0, 2, 1) @ J
+
+
+def shows_board(T_base_hand: np.ndarray, *, mode: Mode, board: Board, intrinsics: Intrinsics, guess: Guess) -> bool:
+    """Whether the camera would see the whole board, near enough and not too flat."""
+    link = inverse(T_base_hand) if mode == "eye_in_hand" else T_base_hand
+    T = inverse(guess.T_parent_cam) @ link @ guess.T_board
+    corners = np.array([[0, 0, 0], [board.width_m, 0, 0], [board.width_m, board.height_m, 0], [0, board.height_m, 0]])
+    points = corners @ T[:3, :3].T + T[:3, 3]
+    if (points[:, 2] < 0.1).any():
+        return False
+    centre = points.mean(axis=0)
+    # The board's z axis points into the paper: seen from the front, it points away from the camera.
+    if T[:3, 2] @ centre / np.linalg.norm(centre) < np.cos(LARGEST_VIEW_ANGLE_RAD):
+        return False
+    pixels = project(points, intrinsics)
+    is_inside = (pixels > EDGE_PX).all() and (pixels < (intrinsics.width - EDGE_PX, intrinsics.height - EDGE_PX)).all()
+    x, y = pixels.T
+    area = 0.5 * abs(x @ np.roll(y, -1) - y @ np.roll(x, -1))
+    return bool(is_inside and area > LEAST_BOARD_SHARE * intrinsics.width * intrinsics.height)
+
+
+def _candidates(
+    count: int,
+    mode: Mode,
+    limits: LimitsRig,
+    board: Board,
+    intrinsics: Intrinsics,
+    guess: Guess,
+    rng: np.random.Generator,
+    is_reachable: Callable[[np.ndarray], bool],
+) -> list[np.ndarray]:
+    low = np.add(limits.box_low_m, limits.margin_m)
+    high = np.subtract(limits.box_high_m, limits.margin_m)
+    found: list[np.ndarray] = []
+    for _ in range(TRIES):
+        T = np.eye(4)
+        T[:3, 3] = rng.uniform(low, high)
+        T[:3, :3] = _tilted_down(rng, limits.max_tilt_rad)
+        if shows_board(T, mode=mode, board=board, intrinsics=intrinsics, guess=guess) and is_reachable(T):
+            found.append(T)
+            if len(found) == count:
+                break
+    return found
+
+
+def _tilted_down(rng: np.random.Generator, max_tilt_rad: float) -> np.ndarray:
+    """The gripper down, turned about its axis, then tilted by at most 95 % of the limit about a level axis."""
+    tilt, direction = 0.95 * max_tilt_rad * np.sqrt(rng.uniform()), rng.uniform(-np.pi, np.pi)
+    yaw = rng.uniform(-LARGEST_YAW_RAD, LARGEST_YAW_RAD)
+    down = np.column_stack([[1, 0, 0], [0, -1, 0], DOWN])
+    level = np.array([np.cos(direction), np.sin(direction), 0])
+    turned = Rotation.from_rotvec(tilt * level) * Rotation.from_rotvec([0, 0, yaw])
+    return turned.as_matrix() @ down
+
+
+def _most_told(told: np.ndarray, count: int, *, base: np.ndarray) -> list[int]:
+    """Greedy choice: each next pose is the one that shrinks the uncertainty's volume most."""
+    total = np.eye(12) + base
+    chosen: list[int] = []
+    for _ in range(count):
+        gains = np.linalg.slogdet(total + told)[1]
+        gains[chosen] = -np.inf
+        chosen.append(int(np.argmax(gains)))
+        total = total + told[chosen[-1]]
+    return chosen
+
+
+def _short_way(poses: list[np.ndarray]) -> list[np.ndarray]:
+    """Always on to the nearest pose that is left, starting from the highest."""
+    left = sorted(poses, key=lambda T: T[2, 3])
+    way = [left.pop()]
+    while left:
+        distances = [np.linalg.norm(T[:3, 3] - way[-1][:3, 3]) for T in left]
+        way.append(left.pop(int(np.argmin(distances))))
+    return way
