@@ -3,7 +3,6 @@
 import io
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -66,7 +65,7 @@ def test_a_camera_that_ends_is_started_again(tmp_path):
 
 
 def test_a_node_that_ignores_the_interrupt_is_stopped_all_the_same(monkeypatch):
-    monkeypatch.setattr("world4rl.up.GRACE_S", {signal.SIGINT: 0.3, signal.SIGTERM: 0.3, signal.SIGKILL: 5.0})
+    monkeypatch.setattr("world4rl.up.GRACE_S", (0.3, 0.3, 5.0))
     deaf = "import signal, time\nfor n in (2, 15): signal.signal(n, signal.SIG_IGN)\ntime.sleep(60)"
     pair = [python("deaf", deaf), python("arm", "import time; time.sleep(1)")]
     with pytest.raises(RobotError, match="arm ended with exit code 0"):

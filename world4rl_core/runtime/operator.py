@@ -16,7 +16,7 @@ from world4rl_core.runtime.action import twist_of_action
 SHORT_PRESS_S = 0.2
 LONG_PRESS_S = 1.3
 PAUSE_S = 0.6
-"""Between two acts, hand off: longer than any rig's `neutral_s`."""
+"""Hand off before a press that arms or moves the arm: longer than a rig's usual `neutral_s`."""
 PATIENCE_S = 8.0
 """After which an act without effect is repeated."""
 
@@ -31,6 +31,9 @@ class Act(Enum):
     STOP = "stops the recording"
 
 
+_PAUSES_S = {Act.HOME: PAUSE_S, Act.RESET: 0.0, Act.START: PAUSE_S, Act.DRIVE: 0.0, Act.STOP: 0.1}
+
+
 @dataclass(frozen=True, eq=False)
 class View:
     """What the operator sees now."""
@@ -43,6 +46,10 @@ class View:
     is_solved: bool
     gripper: float
     """What the gripper was last asked to be: +1 open, -1 closed."""
+    is_held: bool
+    """The arm stands until the hand lets go."""
+    is_latched: bool
+    """The arm needs its latch reset."""
     quat_xyzw: np.ndarray  # (4,) of the end effector
     action: np.ndarray | None = None  # (7,) the expert's wish, while driving
 
@@ -55,6 +62,8 @@ class Hand:
     buttons: tuple[bool, bool] = (False, False)  # left, right
     wants_reset: bool = False
     """Arrange the scene anew: the operator's other hand."""
+    wants_unlatch: bool = False
+    """Clear errors and reset the latch, as a person does after having looked."""
 
 
 class ScriptedOperator:
@@ -74,9 +83,9 @@ class ScriptedOperator:
             self._since_s = now_s
         if self._is_done(view, now_s - self._since_s):
             self._go_on(view, now_s)
-        passed_s = now_s - self._since_s - PAUSE_S
-        if passed_s < 0:
-            return Hand()
+        passed_s = now_s - self._since_s - _PAUSES_S[self.act]
+        if passed_s < 0 or view.is_latched:
+            return Hand(wants_unlatch=view.is_latched)
         if self.act is Act.DRIVE:
             return self._drive(view, now_s)
         if self.act is Act.RESET:
@@ -111,7 +120,7 @@ class ScriptedOperator:
         self.act, self._since_s = following[self.act], now_s
 
     def _drive(self, view: View, now_s: float) -> Hand:
-        if not self._drives or view.action is None:
+        if not self._drives or view.action is None or view.is_held:
             return Hand()
         passed_s = now_s - self._gripper_pressed_s
         is_pressed = 0 <= passed_s < SHORT_PRESS_S

@@ -19,7 +19,7 @@ class Cell:
     """Recorder, arm and scene as the operator sees them: they react to the buttons as the nodes do."""
 
     def __init__(self, *, solves_after_s=2.0, deaf_to_start=0):
-        self.view = View(False, False, False, False, 1.0, DOWN)
+        self.view = View(False, False, False, False, 1.0, False, False, DOWN)
         self.labels, self.starts_missed = [], deaf_to_start
         self.solves_after_s, self.drove_s = solves_after_s, 0.0
         self._buttons = Buttons()
@@ -98,6 +98,21 @@ def test_an_episode_ended_by_the_recorder_starts_over():
 def test_with_another_source_the_hand_stays_off():
     hands = play(Cell(), ScriptedOperator(RIG, horizon_s=5.0, drives=False), 20)
     assert not any(hand.axes.any() for hand in hands)
+
+
+def test_a_held_arm_makes_the_hand_let_go_and_a_latched_one_asks_for_its_reset():
+    cell, operator = Cell(), ScriptedOperator(RIG, horizon_s=5.0)
+    step = 0
+    while operator.act is not Act.DRIVE:
+        cell.act(operator.step(cell.view, step * STEP_S), operator, step * STEP_S)
+        step += 1
+    now_s = step * STEP_S
+    moving = replace(cell.view, is_recording=True, is_solved=False, action=np.ones(7))
+    assert operator.step(moving, now_s).axes.any()
+    assert not operator.step(replace(moving, is_held=True), now_s + 0.1).axes.any()
+    assert operator.step(moving, now_s + 0.2).axes.any()
+    latched = operator.step(replace(moving, is_latched=True), now_s + 0.3)
+    assert latched.wants_unlatch and not latched.axes.any() and not any(latched.buttons)
 
 
 @pytest.mark.parametrize("frames", [("base", "base"), ("base", "ee"), ("ee", "base"), ("ee", "ee")])

@@ -23,8 +23,8 @@ from world4rl_core.errors import ConfigError, RobotError
 
 POLL_S = 0.1
 RESPAWN_DELAY_S = 1.0
-GRACE_S = {signal.SIGINT: 15.0, signal.SIGTERM: 5.0, signal.SIGKILL: 5.0}
-"""How long a node may take after each signal; the recorder writes the running episode in the first."""
+GRACE_S = (15.0, 5.0, 5.0)
+"""How long a process may take after it was asked, told and made to end; the recorder first writes its episode."""
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 
@@ -138,12 +138,19 @@ def command_line(process: Process) -> list[str]:
 
 
 def stop(children: Sequence[_Child]) -> None:
-    """Interrupts every child at once, then terminates and kills what is left."""
-    for signal_number, grace_s in GRACE_S.items():
+    """Asks every child at once to end, then terminates and kills what is left.
+
+    A node is asked by SIGTERM, which is silent also while it is still starting, a foreign command by Ctrl-C's SIGINT;
+    its own children are then its business, and ours only when it does not end.
+    """
+    for step, grace_s in enumerate(GRACE_S):
         alive = [child for child in children if child.popen.poll() is None]
         for child in alive:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.popen.pid, signal_number)
+                if step == 0:
+                    child.popen.send_signal(signal.SIGINT if child.process.command else signal.SIGTERM)
+                else:
+                    os.killpg(child.popen.pid, signal.SIGTERM if step == 1 else signal.SIGKILL)
         until_s = time.monotonic() + grace_s
         for child in alive:
             with contextlib.suppress(subprocess.TimeoutExpired):

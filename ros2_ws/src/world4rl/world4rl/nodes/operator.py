@@ -5,6 +5,7 @@ The only other thing the operator does is to arrange the scene, which a person d
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,8 @@ from world4rl_core.sim.twin.tasks import find_task
 CONTROL_HZ = 10
 SLOWER_THAN_LOCK_STEP = 3.0
 HOME_RAD = 0.05
-LOOK_S = 0.2
+ASK_S = {"sim/reset": 1.0, "sim/success": 0.2, "arm/recover": 3.0}
+"""How often each service is asked at most."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +58,13 @@ class OperatorNode(RigNode):
         self._arm: dict[str, Any] = {}
         self._is_recording = self._is_arranged = self._is_solved = False
         self._q, self._quat_xyzw = np.full(7, np.inf), np.array([1.0, 0.0, 0.0, 0.0])
-        self._asked_reset_s = self._looked_s = float("-inf")
+        self._asked_s: dict[str, float] = {}
         self._act = self._operator.act
 
     def open(self) -> None:
         self._view = TwinView(self.rig, self.config.task)
         self._sender = HidSender(Path(self.config.device.removeprefix(SOCKET_PREFIX)))
-        self._reset = self.create_client(Trigger, "sim/reset")
-        self._success = self.create_client(Trigger, "sim/success")
+        self._triggers = {name: self.create_client(Trigger, name) for name in (*ASK_S, "arm/reset_latch")}
         self.create_subscription(String, "franka/status", self._on_arm, qos.STATUS)
         self.create_subscription(String, "recorder/status", self._on_recorder, qos.STATUS)
         self.create_subscription(JointState, "franka/joint_states", self._on_joints, qos.SENSOR_READER)
@@ -89,6 +90,8 @@ class OperatorNode(RigNode):
             is_arranged=self._is_arranged,
             is_solved=self._is_solved,
             gripper=self._arm.get("gripper") or 1.0,
+            is_held=self._arm.get("level") == "held",
+            is_latched=self._arm.get("level") in ("latched", "operator"),
             quat_xyzw=self._quat_xyzw,
             action=self._view.wish(snapshot) if self._operator.act is Act.DRIVE else None,
         )
@@ -96,9 +99,11 @@ class OperatorNode(RigNode):
         if self._operator.act is not self._act:
             self._on_act(self._operator.act)
         if hand.wants_reset:
-            self._arrange(now_s)
+            self._ask("sim/reset", now_s, self._on_arranged)
+        if hand.wants_unlatch:
+            self._ask("arm/recover", now_s, self._on_recovered)
         if self._operator.act in (Act.DRIVE, Act.STOP):
-            self._look(now_s)
+            self._ask("sim/success", now_s, self._on_look)
         self._sender.send(reports(hand.axes, hand.buttons, info=self._info))
 
     def _on_act(self, act: Act) -> None:
@@ -109,25 +114,27 @@ class OperatorNode(RigNode):
         if act is Act.HOME:
             self._is_arranged = False
 
-    def _arrange(self, now_s: float) -> None:
-        """Asks for a new scene, again after a second without an answer."""
-        if now_s - self._asked_reset_s < 1.0 or not self._reset.service_is_ready():
+    def _ask(self, name: str, now_s: float, then: Callable[[Trigger.Response], None]) -> None:
+        """Calls a service, at most every ASK_S, and goes on with its answer."""
+        client = self._triggers[name]
+        if now_s - self._asked_s.get(name, -np.inf) < ASK_S[name] or not client.service_is_ready():
             return
-        self._asked_reset_s = now_s
-        self._reset.call_async(Trigger.Request()).add_done_callback(self._on_arranged)
+        self._asked_s[name] = now_s
 
-    def _on_arranged(self, future: Any) -> None:
-        if future.result() is not None and future.result().success:
-            self._is_arranged, self._is_solved = True, False
+        def done(future: Any) -> None:
+            if future.result() is not None and future.result().success:
+                then(future.result())
 
-    def _look(self, now_s: float) -> None:
-        if now_s - self._looked_s >= LOOK_S and self._success.service_is_ready():
-            self._looked_s = now_s
-            self._success.call_async(Trigger.Request()).add_done_callback(self._on_look)
+        client.call_async(Trigger.Request()).add_done_callback(done)
 
-    def _on_look(self, future: Any) -> None:
-        if future.result() is not None and future.result().success:
-            self._is_solved = bool(json.loads(future.result().message)["success"])
+    def _on_arranged(self, _: Trigger.Response) -> None:
+        self._is_arranged, self._is_solved = True, False
+
+    def _on_look(self, answer: Trigger.Response) -> None:
+        self._is_solved = bool(json.loads(answer.message)["success"])
+
+    def _on_recovered(self, _: Trigger.Response) -> None:
+        self._triggers["arm/reset_latch"].call_async(Trigger.Request())
 
     def _on_arm(self, message: String) -> None:
         self._arm = convert.json_of(message)
