@@ -14,7 +14,7 @@ RATES = {"A": 0.3, "B": 0.9}
 
 def play(folder: Path, *, films: bool = True, trials: int | None = None, **options) -> Path:
     """B is better than A; trial 3 is repeated after a fault, trial 5 of A is helped; the classifier errs at times."""
-    rng = np.random.default_rng(0)
+    rng, pictures = np.random.default_rng(4), np.random.default_rng(0)
     with TrialSession.create(folder, sheet(**{"trials_each": 10, **options})) as session:
         while session.upcoming is not None and (trials is None or len(session.recorded.judged) < trials):
             trial = session.begin(now=NOW)
@@ -32,7 +32,7 @@ def play(folder: Path, *, films: bool = True, trials: int | None = None, **optio
                 classifier_success=seen,
             )
             if films:
-                film = rng.integers(0, 255, (12, 48, 96, 3)).astype(np.uint8)
+                film = pictures.integers(0, 255, (12, 48, 96, 3)).astype(np.uint8)
                 write_mp4(session.film_path(trial), film, fps=10)
             verdict = Verdict.SUCCESS if won else Verdict.TIMEOUT
             session.finish(verdict, now=NOW, judged_by="operator", measured=measured, note="<b>light</b> & shade")
