@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("rclpy")
-from world4rl.bringup import LAUNCHES, read_arguments
+from world4rl.bringup import read_arguments
+from world4rl.launches import LAUNCHES
 from world4rl.up import command_line
 from world4rl_core.errors import ConfigError, RigError
 

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,7 @@ RIG_ARGUMENTS = {
         "press_button",
     ),
     "seed": Argument("seed of the simulated scene and of the random source", "0"),
+    "needs_human": Argument("a policy moves nothing while no operator's device is heard", "true", ("true", "false")),
     "spread_m": Argument("how far the simulated objects are scattered at a reset, in m; 0 is the fixed scene", "0.03"),
 }
 COLLECT_ARGUMENTS = {
@@ -60,16 +61,16 @@ COLLECT_ARGUMENTS = {
 
 def rig_processes(values: Mapping[str, str]) -> list[Process]:
     """The cell without anybody working in it: the arm and its cameras, or the simulation of both."""
-    rig = _rig(values)
-    common = _common(values)
-    arm = Process("arm", "arm", common)
+    rig = rig_of(values)
+    common = node_parameters(values)
+    arm = Process("arm", "arm", common | {"needs_human": values["needs_human"] == "true"})
     if values["backend"] == "sim":
         if values["task"] not in TASKS:
             raise ConfigError(f"unknown task '{values['task']}'; simulated tasks: {', '.join(TASKS)}")
         scene = {
             "task": values["task"],
-            "seed": _whole(values, "seed"),
-            "spread_m": _number(values, "spread_m"),
+            "seed": whole(values, "seed"),
+            "spread_m": number(values, "spread_m"),
         }
         return [Process("sim", "sim", {"rig": common["rig"]} | scene), arm]
     cameras = [
@@ -81,50 +82,31 @@ def rig_processes(values: Mapping[str, str]) -> list[Process]:
 
 def collect_processes(values: Mapping[str, str]) -> list[Process]:
     """What records episodes in a running cell: operator, source, recorder."""
-    common = _common(values)
-    rate = {"rate_hz": _number(values, "rate_hz")}
+    common = node_parameters(values)
+    rate = {"rate_hz": number(values, "rate_hz")}
     if values["operator"] == "scripted" and values["backend"] != "sim":
         raise ConfigError("operator:=scripted needs backend:=sim; on the real arm a person holds the SpaceMouse")
     if values["source"] == "policy":
-        raise ConfigError("source:=policy: no policy can be run yet; use source:=human or source:=random")
+        raise ConfigError("source:=policy: a policy is run by the launch file deploy, with bundle:=<folder>")
     device = simulated_device() if values["operator"] == "scripted" else ""
     found = [Process("teleop", "teleop", common | {"device": device})]
     if values["operator"] == "scripted":
         drives = {"device": device, "task": values["task"], "source": values["source"]}
         found.append(Process("operator", "operator", common | drives))
     if values["source"] == "random":
-        found.append(Process("explorer", "explorer", common | rate | {"seed": _whole(values, "seed")}))
+        found.append(Process("explorer", "explorer", common | rate | {"seed": whole(values, "seed")}))
     recorder = {
         "task": values["task"],
         "dataset": str(Path(values["dataset"] or f"datasets/{values['task']}").resolve()),
-        "episodes": _whole(values, "episodes"),
+        "episodes": whole(values, "episodes"),
         "source": values["source"],
-        "seed": _whole(values, "seed"),
+        "seed": whole(values, "seed"),
     }
     found.append(Process("recorder", "recorder", common | rate | recorder, ends_everything_well=True))
     if values["raw"] == "true":
         folder = f"{recorder['dataset']}-raw"
         found.append(Process("bag", "bag", command=("ros2", "bag", "record", "-s", "mcap", "-a", "-o", folder)))
     return found
-
-
-@dataclass(frozen=True)
-class Launch:
-    """One launch file."""
-
-    help: str
-    arguments: dict[str, Argument]
-    processes: Callable[[Mapping[str, str]], list[Process]]
-
-
-LAUNCHES = {
-    "rig": Launch("the arm and its cameras, real or simulated", RIG_ARGUMENTS, rig_processes),
-    "teleop_collect": Launch(
-        "record episodes by teleoperation",
-        RIG_ARGUMENTS | COLLECT_ARGUMENTS,
-        lambda values: [*rig_processes(values), *collect_processes(values)],
-    ),
-}
 
 
 def read_arguments(known: Mapping[str, Argument], words: list[str]) -> dict[str, str]:
@@ -149,7 +131,8 @@ def simulated_device() -> str:
     return f"unix:{folder}/spacemouse-{os.environ.get('ROS_DOMAIN_ID', '0')}.sock"
 
 
-def _common(values: Mapping[str, str]) -> dict[str, Any]:
+def node_parameters(values: Mapping[str, str]) -> dict[str, Any]:
+    """What every node is told: its rig, and whose clock."""
     return {"rig": _rig_name(values), "use_sim_time": values["backend"] == "sim"}
 
 
@@ -161,17 +144,20 @@ def _rig_name(values: Mapping[str, str]) -> str:
     raise ConfigError(f"backend:=real needs rig:=<name or path>; rigs here: {', '.join(rig_names())}")
 
 
-def _rig(values: Mapping[str, str]) -> Rig:
+def rig_of(values: Mapping[str, str]) -> Rig:
+    """Raises RigError, or ConfigError where a real rig is not named."""
     return load_rig(_rig_name(values))
 
 
-def _whole(values: Mapping[str, str], name: str) -> int:
+def whole(values: Mapping[str, str], name: str) -> int:
+    """An argument as a whole number >= 0. Raises ConfigError."""
     if not values[name].isdecimal():
         raise ConfigError(f"{name}:={values[name]}: wanted a whole number of at least 0")
     return int(values[name])
 
 
-def _number(values: Mapping[str, str], name: str) -> float:
+def number(values: Mapping[str, str], name: str) -> float:
+    """An argument as a finite number >= 0. Raises ConfigError."""
     try:
         value = float(values[name])
     except ValueError:

@@ -1,10 +1,12 @@
 """The list of nodes as actions of ROS's launch system. Imported only by the launch files: `launch` may not be here."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from launch import LaunchContext
 from launch.action import Action
-from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction, Shutdown
+from launch.actions import DeclareLaunchArgument, ExecuteProcess, IncludeLaunchDescription, OpaqueFunction, Shutdown
+from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
@@ -27,6 +29,21 @@ def start(known: Mapping[str, Argument], processes: Callable[[Mapping[str, str]]
     def actions(context: LaunchContext) -> list[Action]:
         values = {name: LaunchConfiguration(name).perform(context) for name in known}
         return [_action(process) for process in processes(values)]
+
+    return OpaqueFunction(function=actions)
+
+
+def include(
+    path: Path, known: Mapping[str, Argument], arguments: Callable[[Mapping[str, str]], Mapping[str, str] | None]
+) -> Action:
+    """Another launch file, with arguments that follow from ours; None leaves it out."""
+
+    def actions(context: LaunchContext) -> list[Action]:
+        values = {name: LaunchConfiguration(name).perform(context) for name in known}
+        passed = arguments(values)
+        if passed is None:
+            return []
+        return [IncludeLaunchDescription(PythonLaunchDescriptionSource(str(path)), launch_arguments=passed.items())]
 
     return OpaqueFunction(function=actions)
 

@@ -11,14 +11,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from shutil import which
 from typing import Annotated, TextIO
 
 import tyro
 
-from world4rl.bringup import LAUNCHES, NAMESPACE, Process, read_arguments
+from world4rl.bringup import NAMESPACE, Argument, Process, read_arguments
+from world4rl.launches import LAUNCHES
 from world4rl_core.errors import ConfigError, RobotError
 
 POLL_S = 0.1
@@ -30,11 +31,17 @@ _libc = ctypes.CDLL(None)
 
 
 def _argument_help() -> str:
-    """Every argument once, in the order of the longest list; each launch file takes the first ones."""
-    of_each = sorted(((len(launch.arguments), name) for name, launch in LAUNCHES.items()), reverse=True)
-    known = LAUNCHES[of_each[0][1]].arguments
-    lines = [f"{name}:={'|'.join(one.choices) or one.default}  {one.help}" for name, one in known.items()]
-    return "\n".join([*lines, *(f"{name} takes the first {count} of these" for count, name in of_each[1:])])
+    """The arguments of each launch file, those of the rig once."""
+    shared = LAUNCHES["rig"].arguments
+    lines = ["all launch files:", *_described(shared)]
+    for name, launch in LAUNCHES.items():
+        own = {key: one for key, one in launch.arguments.items() if key not in shared}
+        lines += [f"{name}: {launch.help}{', and' if own else ''}", *_described(own)]
+    return "\n".join(lines)
+
+
+def _described(known: Mapping[str, Argument]) -> list[str]:
+    return [f"{name}:={'|'.join(one.choices) or one.default}  {one.help}" for name, one in known.items()]
 
 
 Name = Annotated[str, tyro.conf.arg(metavar="|".join(LAUNCHES), help="which launch file")]
