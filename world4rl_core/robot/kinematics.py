@@ -4,6 +4,8 @@ Modified Denavit-Hartenberg parameters (Craig) from the maker's documentation; t
 fingertips, which franky calls the end effector too.
 """
 
+from itertools import accumulate
+
 import numpy as np
 
 A_M = (0.0, 0.0, 0.0, 0.0825, -0.0825, 0.0, 0.088)
@@ -15,21 +17,27 @@ DAMPING = 1e-3
 HOME_Q = (0.0, -np.pi / 4, 0.0, -3 * np.pi / 4, 0.0, np.pi / 2, np.pi / 4)
 
 
-def _link(a: float, d: float, alpha: float, theta: float) -> np.ndarray:
-    ca, sa, ct, st = np.cos(alpha), np.sin(alpha), np.cos(theta), np.sin(theta)
-    return np.array(
-        [[ct, -st, 0, a], [st * ca, ct * ca, -sa, -d * sa], [st * sa, ct * sa, ca, d * ca], [0, 0, 0, 1]], dtype=float
-    )
+_COS, _SIN = np.cos(ALPHA_RAD), np.sin(ALPHA_RAD)
+_TO_EE = np.array(
+    [
+        [np.cos(HAND_TURN_RAD), -np.sin(HAND_TURN_RAD), 0, 0],
+        [np.sin(HAND_TURN_RAD), np.cos(HAND_TURN_RAD), 0, 0],
+        [0, 0, 1, FLANGE_TO_EE_M],
+        [0, 0, 0, 1],
+    ]
+)
 
 
 def joint_frames(q: np.ndarray) -> list[np.ndarray]:
     """T_base_joint of each joint, then T_base_ee: eight 4x4 matrices for q (7,) in rad."""
-    T = np.eye(4)
-    frames = []
-    for a, d, alpha, theta in zip(A_M, D_M, ALPHA_RAD, q, strict=True):
-        T = T @ _link(a, d, alpha, float(theta))
-        frames.append(T)
-    return [*frames, T @ _link(0.0, FLANGE_TO_EE_M, 0.0, HAND_TURN_RAD)]
+    ct, st = np.cos(q), np.sin(q)
+    links = np.zeros((7, 4, 4))
+    links[:, 0, 0], links[:, 0, 1], links[:, 0, 3] = ct, -st, A_M
+    links[:, 1, 0], links[:, 1, 1], links[:, 1, 2], links[:, 1, 3] = st * _COS, ct * _COS, -_SIN, -_SIN * D_M
+    links[:, 2, 0], links[:, 2, 1], links[:, 2, 2], links[:, 2, 3] = st * _SIN, ct * _SIN, _COS, _COS * D_M
+    links[:, 3, 3] = 1
+    frames = list(accumulate(links, np.matmul))
+    return [*frames, frames[-1] @ _TO_EE]
 
 
 def forward(q: np.ndarray) -> np.ndarray:
@@ -39,12 +47,9 @@ def forward(q: np.ndarray) -> np.ndarray:
 
 def jacobian(q: np.ndarray) -> np.ndarray:
     """(6, 7): joint speeds in rad/s to the end effector's twist (linear, angular) in base."""
-    *joints, T_base_ee = joint_frames(q)
-    columns = []
-    for T in joints:
-        axis = T[:3, 2]
-        columns.append(np.concatenate([np.cross(axis, T_base_ee[:3, 3] - T[:3, 3]), axis]))
-    return np.stack(columns, axis=1)
+    frames = np.stack(joint_frames(q))
+    axes, levers = frames[:7, :3, 2], frames[7, :3, 3] - frames[:7, :3, 3]
+    return np.concatenate([np.cross(axes, levers), axes], axis=1).T
 
 
 def condition_number(q: np.ndarray) -> float:
@@ -52,7 +57,10 @@ def condition_number(q: np.ndarray) -> float:
     return float(np.linalg.cond(jacobian(q)))
 
 
-def joint_speeds(q: np.ndarray, twist: np.ndarray) -> np.ndarray:
-    """Joint speeds (7,) of least norm that give the twist in base, damped so that they stay finite anywhere."""
-    J = jacobian(q)
+def joint_speeds(q: np.ndarray, twist: np.ndarray, *, J: np.ndarray | None = None) -> np.ndarray:
+    """Joint speeds (7,) of least norm that give the twist in base, damped so that they stay finite anywhere.
+
+    `J`: the Jacobian at q where it is known already.
+    """
+    J = jacobian(q) if J is None else J
     return J.T @ np.linalg.solve(J @ J.T + DAMPING**2 * np.eye(6), twist)

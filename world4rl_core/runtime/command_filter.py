@@ -77,11 +77,12 @@ class CommandFilter:
         reasons: list[str] = []
         twist = self._slower(twist, reasons)
         twist = self._smoother(twist, now_s, reasons)
+        twist = self._relieving(twist, state.wrench, reasons)
         twist[:3], reason = inside_box(twist[:3], state.position_m, self._limits)
         reasons += [reason] if reason else []
         twist[3:], reason = inside_cone(twist[3:], state.quat_xyzw, self._limits.max_tilt_rad)
         reasons += [reason] if reason else []
-        twist = self._relieving(twist, state.wrench, reasons)
+        twist = self._not_pressing(twist, state.wrench)
         scale, guarded = self._joints.scale(twist, state.q)
         twist = scale * twist
         self._remember(twist, now_s)
@@ -127,16 +128,32 @@ class CommandFilter:
 
     def _relieving(self, twist: np.ndarray, wrench: np.ndarray, reasons: list[str]) -> np.ndarray:
         """Above the soft wrench only what gives way to it remains."""
-        limits = (self._limits.soft_force_n, self._limits.soft_torque_nm)
         kept = twist.copy()
-        for part, most in zip((slice(0, 3), slice(3, 6)), limits, strict=True):
-            size = float(np.linalg.norm(wrench[part]))
-            if size <= most:
-                continue
-            along = wrench[part] / size
+        for name, part, along in self._high(wrench):
             kept[part] -= min(float(twist[part] @ along), 0.0) * along
-            reasons.append("force" if part.start == 0 else "torque")
+            reasons.append(name)
         return kept
+
+    def _not_pressing(self, twist: np.ndarray, wrench: np.ndarray) -> np.ndarray:
+        """Nothing where the box or the cone took away so much of a twist that what is left presses on."""
+        kept = twist.copy()
+        for _, part, along in self._high(wrench):
+            if kept[part] @ along < -1e-9:
+                kept[part] = 0
+        return kept
+
+    def _high(self, wrench: np.ndarray) -> list[tuple[str, slice, np.ndarray]]:
+        """Force and torque above their soft limits: name, part of the wrench, direction."""
+        parts = (
+            ("force", slice(0, 3), self._limits.soft_force_n),
+            ("torque", slice(3, 6), self._limits.soft_torque_nm),
+        )
+        sizes = [float(np.linalg.norm(wrench[part])) for _, part, _ in parts]
+        return [
+            (name, part, wrench[part] / size)
+            for (name, part, most), size in zip(parts, sizes, strict=True)
+            if size > most
+        ]
 
     def _remember(self, twist: np.ndarray, now_s: float) -> None:
         self._last, self._last_s = twist, now_s
