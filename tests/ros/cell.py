@@ -102,7 +102,7 @@ class Cell:
 class Client:
     """The operator's hand: streams a twist, calls services, watches status and the simulated hand."""
 
-    def __init__(self, domain: int) -> None:
+    def __init__(self, domain: int, *, is_operator: bool = True) -> None:
         os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
         self._context = rclpy.Context()
         rclpy.init(context=self._context, domain_id=domain)
@@ -118,8 +118,9 @@ class Client:
         self._numbers = itertools.count()
         self.twist = np.zeros(6)
         self.frame, self.stamp_offset_s = "base", 0.0
-        self.is_streaming = True
-        self._twists = self.node.create_publisher(TwistStamped, "cmd/twist", qos.COMMAND)
+        self.is_streaming = is_operator
+        if is_operator:
+            self._twists = self.node.create_publisher(TwistStamped, "cmd/twist", qos.COMMAND)
         self._grips = self.node.create_publisher(Float32, "cmd/gripper", qos.EVENT)
         self._wishes = self.node.create_publisher(String, "fault", qos.EVENT)
         self.node.create_subscription(String, "sim/state", self._see_hand, qos.SENSOR_READER)
@@ -207,9 +208,20 @@ class Client:
     def get_moving(self) -> None:
         """Armed, at home, and pushed along y at 0.1 m/s."""
         self.get_ready()
+        self.move(0.02, 0.0, 0.1, 0.0)
+
+    def move(self, distance_m: float, *linear_mps: float) -> None:
+        """Pushes until the hand has come that far, and goes on pushing; lets go while the arm is held, as a person does.
+
+        Held is what a machine without time to spare makes of an operator whose commands come late.
+        """
         begin = self.position()
-        self.push(0.0, 0.1, 0.0)
-        self.wait(lambda: np.linalg.norm(self.position() - begin) > 0.02, "the hand's motion")
+
+        def has_come() -> bool:
+            self.push(*linear_mps if self.status["level"] == "armed" else (0.0, 0.0, 0.0))
+            return bool(np.linalg.norm(self.position() - begin) > distance_m)
+
+        self.wait(has_come, "the hand's motion", timeout_s=60.0)
 
     def travelled_m(self, since_s: float) -> float:
         """How far the hand has come from where it was at that simulation time."""
@@ -230,12 +242,10 @@ class Client:
         stood_s = self.now_s()
         self.sleep(0.4)
         assert self.travelled_m(stood_s) < STILL_M
-        twist = self.twist.copy()
+        push = self.twist[:3].copy()
         self.let_go()
         self.arm()
-        self.twist = twist
-        begin = self.position()
-        self.wait(lambda: np.linalg.norm(self.position() - begin) > 0.01, "motion after reset and neutral input")
+        self.move(0.01, *push)
         self.let_go()
 
     def _spin(self) -> None:

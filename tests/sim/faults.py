@@ -4,6 +4,7 @@ The faults enter at the level of libfranka's protocol, so that the client under 
 is the only file that uses private names of franky-sim (written for 1.0.4).
 """
 
+import struct
 import time
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +28,7 @@ from world4rl import convert, qos
 from world4rl.nodes.sim import SimNode
 from world4rl.rig_node import run_node
 
-FLAGS = {"joint_reflex": 6, "cartesian_reflex": 7, "communication_constraints_violation": 31}
+FLAGS = {"joint_reflex": 6, "cartesian_reflex": 7, "communication_constraints_violation": 25}
 """Places of the error flags in libfranka's state message."""
 STOPPED_MODES = (RobotMode.kReflex, RobotMode.kUserStopped)
 
@@ -169,9 +170,9 @@ def _connect(faults: Faults, handle: Callable[..., None], command: ConnectComman
     if faults.server_version is None or not isinstance(server, FrankaRobotServer):
         handle(command, server, **kwargs)
         return
-    answer = ConnectStatus.kIncompatibleLibraryVersion.value | faults.server_version << 16
-    header = MessageHeader(command.command_type, command.command_id, 8).to_bytes()
-    command.client_socket.sendall(header + answer.to_bytes(8, "little"))
+    answer = struct.pack("<BH5x", ConnectStatus.kIncompatibleLibraryVersion.value, faults.server_version)
+    header = MessageHeader(command.command_type, command.command_id, len(answer)).to_bytes()
+    command.client_socket.sendall(header + answer)
 
 
 def _grip(faults: Faults, start: Callable[..., None], server: FrankaGripperServer, *args: Any) -> None:

@@ -25,7 +25,7 @@ FIRST_RELEASES = {
 }
 _HEADER = struct.Struct("<III")  # command, command id, size with the header
 _CONNECT = struct.Struct("<HH")  # library version, UDP port
-_ANSWER = struct.Struct("<HH")  # status, server version
+_ANSWER = struct.Struct("<BH")  # status, server version
 
 
 def libfranka_version() -> tuple[int, int, int] | None:

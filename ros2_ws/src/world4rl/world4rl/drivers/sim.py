@@ -24,7 +24,7 @@ from world4rl_core.sim.twin.tasks import Task
 
 STEP_S = 0.001
 TICK_STEPS = 5
-"""Steps between two values of /clock, and two snapshots."""
+"""Steps between two snapshots."""
 LATE_S = 0.05
 """Physics that is later than this does not hurry after the wall clock."""
 ANSWER_S = 5.0

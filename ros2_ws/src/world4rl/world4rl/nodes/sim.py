@@ -20,7 +20,8 @@ from world4rl_core.sim.twin.cameras import Snapshot
 from world4rl_core.sim.twin.tasks import find_task
 
 CHECK_S = 0.5
-TICKS_A_STATE = 4
+TICKS_A_CLOCK, TICKS_A_STATE = 2, 4
+"""/clock at 100 Hz, since each node pays for each value; sim/state at 50 Hz."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class SimNode(RigNode):
         self._steps_before = 0
         find_task(self.config.task)
         self.add_on_set_parameters_callback(self._refuse_unknown_tasks)
+        self.add_post_set_parameters_callback(self._count_from_new_seed)
         self.create_service(Trigger, "sim/reset", self._reset)
         self.create_service(Trigger, "sim/success", self._success)
         self.create_wall_timer(CHECK_S, self._check)
@@ -91,12 +93,13 @@ class SimNode(RigNode):
     def _tick(self, snapshot: Snapshot) -> None:
         """Runs in the physics thread."""
         self._ticks += 1
-        self._clock.publish(convert.clock_message(snapshot.time_s))
+        if self._ticks % TICKS_A_CLOCK == 0:
+            self._clock.publish(convert.clock_message(snapshot.time_s))
         if self._ticks % TICKS_A_STATE == 0:
             self._states.publish(convert.snapshot_message(snapshot))
 
     def _arrange(self) -> dict[str, Any]:
-        """The seed of reset number k is `seed` + k."""
+        """The seed of reset number k is `seed` + k, counted from 0 again once the parameter was set."""
         assert self._server is not None
         name, seed, spread_m = (self.get_parameter(key).value for key in ("task", "seed", "spread_m"))
         seed += self._resets
@@ -129,6 +132,10 @@ class SimNode(RigNode):
         except ConfigError as error:
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
+
+    def _count_from_new_seed(self, parameters: list[Parameter[Any]]) -> None:
+        if any(parameter.name == "seed" for parameter in parameters):
+            self._resets = 0
 
     def _check(self) -> None:
         if self._server is not None and self._server.failure is not None:
