@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from franky_sim import SimulationServer
 from franky_sim.mujoco_simulator import MujocoSimulator
 
 from world4rl_core.errors import ConfigError, SimulatorError
@@ -14,7 +15,7 @@ from world4rl_core.sim.twin.env import TwinConfig, TwinEnv
 from world4rl_core.sim.twin.scene import HOME_Q, build_scene, lock_step_scene, scene_xml
 from world4rl_core.sim.twin.tasks import TASKS
 
-CAMERAS = tuple(CameraRig(name, f"sim-{name}", width=128, height=128, size=64) for name in ("external", "wrist"))
+CAMERAS = TwinConfig(size=64).camera_rigs
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +49,12 @@ def test_franky_sim_runs_the_same_scene_and_objects_stay_where_a_task_puts_them(
     simulator = MujocoSimulator()
     simulator.add_robot(initial_q=HOME_Q, initial_hand_width=0.08)
     build_scene(simulator.scene)
-    with simulator:
-        simulator.start()
+    with simulator, SimulationServer(simulator) as server:
         for task in TASKS.values():
             task.reset(simulator.model, simulator.data, np.random.default_rng(0), 0.03)
             before = Snapshot.take(simulator.data)
             for _ in range(300):
-                simulator.step()
+                server.run_once(realtime=False)
             np.testing.assert_allclose(simulator.data.qpos[9:], before.qpos[9:], atol=2e-3)
             assert not task.is_success(simulator.model, simulator.data)
 

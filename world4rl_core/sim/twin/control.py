@@ -31,8 +31,8 @@ _SERVO_LAG_S = 0.1
 class TwinArm:
     """The arm's servos and what they are told: integrates actions into a pose, as franky integrates a streamed twist.
 
-    The pose stays in the rig's box, its axis within the rig's tilt, at most 4 cm ahead of the arm; a pose out of reach
-    is not taken. `quat` of the commanded orientation only changes by rotating actions.
+    Speed, box and tilt are the rig's limits; the pose stays at most 4 cm ahead of the arm, and one out of reach is not
+    taken. The commanded orientation only changes by rotating actions.
     """
 
     def __init__(self, model: Any, data: Any, rig: Rig) -> None:
@@ -88,7 +88,8 @@ class TwinArm:
 
     def _next_q(self, action: np.ndarray) -> np.ndarray:
         scale, limits = self._rig.action, self._rig.limits
-        translation, rotation = action[:3] * scale.translation_m, action[3:6] * scale.rotation_rad
+        translation = _shortened(action[:3] * scale.translation_m, limits.linear_mps / scale.rate_hz)
+        rotation = _shortened(action[3:6] * scale.rotation_rad, limits.angular_radps / scale.rate_hz)
         if scale.frame == "ee":
             translation, rotation = self._rotation.apply(translation), self._rotation.apply(rotation)
         arm_m = self._data.site(self._tcp).xpos
