@@ -87,3 +87,9 @@ def tilt(quat_xyzw: np.ndarray) -> float:
     """Angle in rad between the gripper's axis (z of the end effector) and straight down."""
     axis = matrix_of_quat(quat_xyzw)[:, 2]
     return float(np.arctan2(np.linalg.norm(np.cross(axis, DOWN)), axis @ DOWN))
+
+
+def pose_distance(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
+    """Distance in mm and angle in degrees between two poses of one frame."""
+    angle = Rotation.from_matrix(first[:3, :3].T @ second[:3, :3]).magnitude()
+    return 1000 * float(np.linalg.norm(second[:3, 3] - first[:3, 3])), float(np.degrees(angle))

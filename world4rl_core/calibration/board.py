@@ -21,13 +21,16 @@ DICTIONARIES = tuple(f"DICT_{bits}X{bits}_{count}" for bits in (4, 5, 6, 7) for 
 
 @dataclass(frozen=True)
 class Board:
-    """A printed ChArUco board. Its frame: origin in the top left corner, x right, y down, z into the paper."""
+    """A printed ChArUco board; the default fits A4 and Letter.
 
-    columns: int = 8
-    rows: int = 6
-    square_m: float = 0.030
-    marker_m: float = 0.022
-    dictionary: str = "DICT_5X5_100"
+    Its frame has its origin in the top left corner, x right, y down, z into the paper.
+    """
+
+    columns: int = 7
+    rows: int = 5
+    square_m: float = 0.040
+    marker_m: float = 0.030
+    dictionary: str = "DICT_4X4_50"
 
     def __post_init__(self) -> None:
         if self.columns < 4 or self.rows < 4 or not 0 < self.marker_m < self.square_m:
@@ -55,6 +58,11 @@ class Board:
     @property
     def corner_count(self) -> int:
         return (self.columns - 1) * (self.rows - 1)
+
+    @property
+    def cell_m(self) -> float:
+        """Side of a marker's smallest square, which a picture must resolve."""
+        return self.marker_m / (int(self.dictionary.split("_")[1].split("X")[0]) + 2)
 
     @property
     def outline_m(self) -> np.ndarray:

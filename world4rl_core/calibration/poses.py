@@ -22,11 +22,11 @@ CANDIDATES = 300
 TRIES = 60_000
 LARGEST_YAW_RAD = 1.2
 """Turn about the gripper's axis, to both sides of the middle."""
-LARGEST_VIEW_ANGLE_RAD = np.radians(55)
+LARGEST_VIEW_ANGLE_RAD = np.radians(50)
 """Between the board's normal and the line of sight; flatter views blur its far edge."""
 EDGE_PX = 10
-LEAST_BOARD_SHARE = 0.03
-"""Of the picture's area; a smaller board is measured badly."""
+LEAST_CELL_PX = 2.2
+"""Side of a marker's smallest square in the picture; smaller ones are misread."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,9 +95,9 @@ def shows_board(T_base_hand: np.ndarray, *, mode: Mode, board: Board, intrinsics
         return False
     pixels = project(points, intrinsics)
     is_inside = (pixels > EDGE_PX).all() and (pixels < (intrinsics.width - EDGE_PX, intrinsics.height - EDGE_PX)).all()
-    x, y = pixels.T
-    area = 0.5 * abs(x @ np.roll(y, -1) - y @ np.roll(x, -1))
-    return bool(is_inside and area > LEAST_BOARD_SHARE * intrinsics.width * intrinsics.height)
+    lengths_m = (board.width_m, board.height_m, board.width_m, board.height_m)
+    sides = np.linalg.norm(pixels - np.roll(pixels, -1, axis=0), axis=1) / lengths_m
+    return bool(is_inside and sides.min() * board.cell_m > LEAST_CELL_PX)
 
 
 def _candidates(

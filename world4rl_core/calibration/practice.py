@@ -10,7 +10,6 @@ from world4rl_core.calibration.board import Board
 from world4rl_core.calibration.poses import Guess, plan_poses
 from world4rl_core.calibration.reprojection import project
 from world4rl_core.calibration.simulated import SimulatedCamera, disturb
-from world4rl_core.geometry import inverse
 from world4rl_core.hand_eye import Mode
 from world4rl_core.rig import Intrinsics, LimitsRig
 
@@ -116,7 +115,7 @@ def board_in_front(board: Board, intrinsics: Intrinsics, count: int, rng: np.ran
         tilt, direction = np.radians(rng.uniform(5, 45)), rng.uniform(-np.pi, np.pi)
         turned = Rotation.from_rotvec(tilt * np.array([np.cos(direction), np.sin(direction), 0]))
         R = (turned * Rotation.from_euler("z", rng.normal(scale=0.3))).as_matrix()
-        depth = intrinsics.fx * board.width_m / (rng.uniform(0.35, 0.8) * intrinsics.width)
+        depth = intrinsics.fx * board.width_m / (rng.uniform(0.35, 0.9) * intrinsics.width)
         pixel = rng.uniform(0.1, 0.9, 2) * (intrinsics.width, intrinsics.height)
         ray = (pixel - (intrinsics.cx, intrinsics.cy)) / (intrinsics.fx, intrinsics.fy)
         T = np.eye(4)
@@ -132,10 +131,3 @@ def board_in_front(board: Board, intrinsics: Intrinsics, count: int, rng: np.ran
 def pixel_limits(intrinsics: Intrinsics) -> np.ndarray:
     """Right and bottom edge, four pixels inside."""
     return np.array([intrinsics.width - 5.0, intrinsics.height - 5.0])
-
-
-def pose_error(T: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
-    """Distance in mm and angle in degrees between two poses."""
-    step = inverse(truth) @ T
-    angle = Rotation.from_matrix(step[:3, :3]).magnitude()
-    return 1000 * float(np.linalg.norm(T[:3, 3] - truth[:3, 3])), float(np.degrees(angle))

@@ -14,7 +14,7 @@ from world4rl_core.rig import Intrinsics
 
 FIRST_GUESS = NoiseModel(corner_px=0.2, position_m=0.001, angle_rad=0.002)
 LEAST_NOISE = NoiseModel(corner_px=0.03, position_m=3e-5, angle_rad=3e-5)
-ROUNDS = 8
+ROUNDS = 6
 CLOSE_ENOUGH = 0.02
 """Relative change of the noise that ends the rounds."""
 

@@ -105,6 +105,8 @@ class Reprojection:
             np.zeros(size),
             x_scale="jac",
             method="trf",
+            ftol=1e-6,
+            xtol=1e-7,
             max_nfev=MOST_STEPS,
         )
         return moved(result.x), np.asarray(result.jac)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from world4rl_core.calibration.board import Board, Detection, board_pose, find_board
 from world4rl_core.calibration.causes import LEAST_SAMPLES, advise
@@ -20,7 +19,7 @@ from world4rl_core.calibration.opencv import cv2
 from world4rl_core.calibration.reprojection import View
 from world4rl_core.errors import CalibrationError, DataError
 from world4rl_core.files import replace_file
-from world4rl_core.geometry import inverse
+from world4rl_core.geometry import pose_distance
 from world4rl_core.rig import Intrinsics
 
 Task = Literal["intrinsics", "eye_in_hand", "eye_to_hand"]
@@ -160,7 +159,7 @@ class SampleFolder:
 
     def _check_pose(self, T: np.ndarray, after: np.ndarray | None) -> None:
         if after is not None:
-            moved_mm, turned_deg = _apart(T, after)
+            moved_mm, turned_deg = pose_distance(T, after)
             if moved_mm > MOVING_MM or turned_deg > MOVING_DEG:
                 raise CalibrationError(
                     "moving",
@@ -168,7 +167,7 @@ class SampleFolder:
                     "wait until it stands still",
                 )
         for number, _, earlier in self._samples:
-            moved_mm, turned_deg = _apart(T, earlier if earlier is not None else np.eye(4))
+            moved_mm, turned_deg = pose_distance(T, earlier if earlier is not None else np.eye(4))
             if moved_mm < SAME_MM and turned_deg < SAME_DEG:
                 raise CalibrationError(
                     "too_similar",
@@ -229,13 +228,6 @@ def _read_samples(folder: Path, session: Session) -> list[tuple[int, Detection, 
         except CalibrationError as error:
             raise CalibrationError(error.reason, f"{path.stem}: {error}") from error
     return samples
-
-
-def _apart(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
-    """Distance in mm and angle in degrees between two poses."""
-    step = inverse(first) @ second
-    angle = Rotation.from_matrix(step[:3, :3]).magnitude()
-    return 1000 * float(np.linalg.norm(step[:3, 3])), float(np.degrees(angle))
 
 
 def _differences(found: Session, wanted: Session) -> str:

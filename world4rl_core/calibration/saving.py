@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 import yaml
-from scipy.spatial.transform import Rotation
 
 from world4rl_core.errors import CalibrationError, RigError
 from world4rl_core.files import replace_file
-from world4rl_core.geometry import inverse
+from world4rl_core.geometry import pose_distance
 from world4rl_core.rig import CalibrationRecord, CameraRig, Intrinsics, Rig, load_rig
 
 PREVIOUS = "previous"
@@ -174,9 +173,7 @@ def _apart(stored: tuple[float, ...] | None, T: np.ndarray) -> tuple[float, floa
     """Distance in mm and angle in degrees; infinite where nothing is stored."""
     if stored is None:
         return np.inf, np.inf
-    step = inverse(np.array(stored).reshape(4, 4)) @ T
-    angle = np.degrees(Rotation.from_matrix(step[:3, :3]).magnitude())
-    return 1000 * float(np.linalg.norm(step[:3, 3])), float(angle)
+    return pose_distance(np.array(stored).reshape(4, 4), T)
 
 
 def _distance(stored: tuple[float, ...] | None, T: np.ndarray) -> float:
