@@ -25,7 +25,7 @@ FIRST_RELEASES = {
 }
 _HEADER = struct.Struct("<III")  # command, command id, size with the header
 _CONNECT = struct.Struct("<HH")  # library version, UDP port
-_ANSWER = struct.Struct("<BH")  # status, server version
+_ANSWERS = (struct.Struct("<BH"), struct.Struct("<HH"))  # status, server version: of a robot, of franky-sim
 
 
 def libfranka_version() -> tuple[int, int, int] | None:
@@ -59,15 +59,17 @@ def ask_server(host: str, version: int, *, port: int = FCI_PORT) -> int:
         body = _CONNECT.pack(version, states.getsockname()[1])
         line.sendall(_HEADER.pack(0, 0, _HEADER.size + len(body)) + body)
         answer = b""
-        while len(answer) < _HEADER.size + _ANSWER.size:
+        while len(answer) < _HEADER.size + _ANSWERS[0].size:
             if not (part := line.recv(64)):
                 raise ConnectionResetError(f"{host} closed the connection")
             answer += part
     command, command_id, _ = _HEADER.unpack_from(answer)
-    server = _ANSWER.unpack_from(answer, _HEADER.size)[1]
-    if (command, command_id) != (0, 0) or not 0 < server < HIGHEST_SERVER:
+    body = answer[_HEADER.size :].ljust(_ANSWERS[1].size, b"\xff")
+    servers = [layout.unpack_from(body)[1] for layout in _ANSWERS]
+    likely = [server for server in servers if 0 < server < HIGHEST_SERVER]
+    if (command, command_id) != (0, 0) or not likely:
         raise ConnectionAbortedError(f"what answers at {host}:{port} is not a Franka robot")
-    return server
+    return likely[0]
 
 
 def network_of(rig: Rig) -> Line:
