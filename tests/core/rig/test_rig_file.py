@@ -59,7 +59,7 @@ def test_a_missing_key_without_a_default_is_refused(tmp_path, key):
 @pytest.mark.parametrize(
     ("old", "new", "what"),
     [
-        ("box_low_m: [0.30, -0.30, 0.01]", "box_low_m: [0.30, 0.40, 0.01]", "y is 0.4, wanted below box_high_m's 0.3"),
+        ("box_low_m: [0.25, -0.30, 0.01]", "box_low_m: [0.25, 0.40, 0.01]", "y is 0.4, wanted below box_high_m's 0.3"),
         ("linear_mps: 0.25", "linear_mps: 1.8", "got 1.8, wanted more than 0 and at most 1.7, the Panda's own limit"),
         ("angular_radps: 1.0", "angular_radps: 2.6", "at most 2.5, the Panda's own limit"),
         ("linear_mps2: 2.0", "linear_mps2: 14.0", "at most 13, the Panda's own limit"),
@@ -69,8 +69,8 @@ def test_a_missing_key_without_a_default_is_refused(tmp_path, key):
         ("linear_mps: 0.25", 'linear_mps: "0.25"', "wanted a number"),
         ("realtime: true", "realtime: 1", "robot.realtime: got '1', wanted true or false"),
         ("fps: 30", "fps: 30.5", "cameras[0].fps: got '30.5', wanted a whole number"),
-        ("box_low_m: [0.30, -0.30, 0.01]", "box_low_m: [0.30, -0.30]", "got 2 values, wanted 3"),
-        ("box_low_m: [0.30, -0.30, 0.01]", "box_low_m: 0.3", "wanted a list"),
+        ("box_low_m: [0.25, -0.30, 0.01]", "box_low_m: [0.25, -0.30]", "got 2 values, wanted 3"),
+        ("box_low_m: [0.25, -0.30, 0.01]", "box_low_m: 0.3", "wanted a list"),
         ("model: panda", "model: ur5", "got 'ur5', wanted one of panda, fr3"),
         ("home_q: [0.0, -0.7854,", "home_q: [0.0, -1.9,", "joint 2 is -1.9, wanted -1.7628 to 1.7628 rad"),
         ("frame: base", "frame: world", "wanted one of base, ee"),

@@ -1,0 +1,424 @@
+"""Arm control as a whole, on a fake arm: what stops it, how fast, and what it takes to move again."""
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from runtime_cases import FORWARD, PERIOD_S, Cell, command
+
+from world4rl_core.errors import RobotError
+from world4rl_core.robot.fake import FakeGripper
+from world4rl_core.robot.interface import ArmError, ArmFault, ArmMode
+from world4rl_core.runtime.latch import Level
+
+STOPPED_WITHIN_S = 0.3
+
+
+def moving() -> Cell:
+    """A cell whose arm follows the operator's push."""
+    cell = Cell().armed()
+    cell.human = FORWARD
+    cell.run(0.3)
+    assert cell.speed > 0.09
+    return cell
+
+
+def assert_needs_reset_and_neutral(cell: Cell) -> None:
+    """The arm stands, stays where it is under a pushed puck, and moves only after reset, arming and neutral input."""
+    cell.human = FORWARD
+    cell.run(1.5)
+    assert cell.speed == 0
+    with pytest.raises(RobotError, match="call reset_latch first"):
+        cell.control.enable()
+    cell.control.reset_latch()
+    cell.run(0.5)
+    assert cell.speed == 0
+    with pytest.raises(RobotError, match="the operator's input was neutral for 0.0 s"):
+        cell.control.enable()
+    cell.human = np.zeros(6)
+    cell.run(0.2)
+    with pytest.raises(RobotError, match="neutral"):
+        cell.control.enable()
+    cell.run(0.2)
+    cell.control.enable()
+    cell.run(0.2)
+    assert cell.speed == 0
+    cell.human = FORWARD
+    cell.run(0.2)
+    assert cell.speed > 0.05
+
+
+def test_an_armed_arm_follows_the_operator_and_a_disarmed_one_does_not():
+    cell = Cell()
+    cell.human = FORWARD
+    cell.run(1)
+    assert cell.speed == 0
+    moving()
+
+
+def test_arming_is_refused_while_the_puck_is_pushed():
+    cell = Cell()
+    cell.human = FORWARD
+    cell.run(1)
+    with pytest.raises(RobotError, match="cannot arm: the operator's input was neutral for 0.0 s"):
+        cell.control.enable()
+
+
+def test_arming_is_refused_outside_the_box_and_with_an_unhomed_gripper():
+    cell = Cell()
+    cell.arm.q[0] = 1.5
+    cell.run(0.5)
+    with pytest.raises(RobotError, match=r"outside the box at .* call home"):
+        cell.control.enable()
+    with pytest.raises(RobotError, match="the gripper is not homed"):
+        cell.control.enable(FakeGripper(cell.clock, max_width_m=0.0).state())
+
+
+def test_arming_is_refused_before_the_arm_was_heard():
+    with pytest.raises(RobotError, match="neutral"):
+        Cell().control.enable()
+
+
+def silence(cell: Cell) -> None:
+    cell.human = None
+
+
+def two_publishers(cell: Cell) -> None:
+    cell.control.note_publishers(human=2, policy=0)
+
+
+def frozen(cell: Cell) -> None:
+    cell.arm.is_frozen = True
+
+
+def guiding(cell: Cell) -> None:
+    cell.arm.mode = ArmMode.GUIDING
+
+
+def not_a_number(cell: Cell) -> None:
+    cell.human = np.full(6, np.nan)
+
+
+def wrong_frame(cell: Cell) -> None:
+    cell.human = None
+    cell.control.receive(command(FORWARD, time_s=cell.clock.now_s, frame="camera"), cell.clock.now_s)
+
+
+@pytest.mark.parametrize("fault", [silence, two_publishers, guiding, not_a_number, wrong_frame])
+def test_a_short_fault_holds_the_arm_until_the_input_was_neutral(fault):
+    cell = moving()
+    fault(cell)
+    cell.run(STOPPED_WITHIN_S)
+    assert cell.speed == 0
+    cell.human, cell.arm.mode = FORWARD, ArmMode.IDLE
+    cell.control.note_publishers(human=1, policy=1)
+    cell.run(1)
+    assert (cell.speed, cell.control.latch.level) == (0, Level.HELD)
+    cell.human = np.zeros(6)
+    cell.run(0.2)
+    cell.human = FORWARD
+    cell.run(0.3)
+    assert cell.speed == 0  # neutral for too short a time
+    cell.human = np.zeros(6)
+    cell.run(0.4)
+    cell.human = FORWARD
+    cell.run(0.3)
+    assert cell.speed > 0.05
+
+
+@pytest.mark.parametrize("fault", [silence, two_publishers, guiding, not_a_number])
+def test_a_fault_that_lasts_latches(fault):
+    cell = moving()
+    fault(cell)
+    cell.run(1.5)
+    assert cell.control.latch.level is Level.LATCHED
+    cell.arm.mode = ArmMode.IDLE
+    cell.control.note_publishers(human=1, policy=1)
+    assert_needs_reset_and_neutral(cell)
+
+
+def test_an_emergency_stop_latches_in_the_next_period():
+    cell = moving()
+    cell.control.e_stop(cell.clock.now_s)
+    decision = cell.tick()
+    assert (decision.may_stream, decision.must_stop) == (False, True)
+    assert cell.speed == 0
+    assert not cell.tick().must_stop  # once is enough
+    assert_needs_reset_and_neutral(cell)
+
+
+@pytest.mark.parametrize("fault", [ArmFault.REFLEX, ArmFault.COMMUNICATION, ArmFault.LIMIT, ArmFault.OTHER])
+def test_what_the_driver_raises_latches_and_is_never_sent_again(fault):
+    cell = moving()
+    sent = len(cell.arm.commands)
+    cell.control.arm_error(ArmError(fault, "motion aborted"))
+    cell.run(STOPPED_WITHIN_S)
+    assert len(cell.arm.commands) == sent
+    assert_needs_reset_and_neutral(cell)
+
+
+@pytest.mark.parametrize("mode", [ArmMode.REFLEX, ArmMode.USER_STOPPED])
+def test_a_stop_by_the_robot_needs_it_sound_again_before_the_reset(mode):
+    cell = moving()
+    cell.arm.mode, cell.arm.errors = mode, ("cartesian_reflex",) if mode is ArmMode.REFLEX else ()
+    cell.run(STOPPED_WITHIN_S)
+    with pytest.raises(RobotError, match="cannot reset: .*call recover first"):
+        cell.control.reset_latch()
+    cell.arm.mode, cell.arm.errors = ArmMode.IDLE, ()
+    cell.run(1)
+    assert_needs_reset_and_neutral(cell)
+
+
+def test_a_lost_connection_needs_a_new_one_before_the_reset():
+    cell = moving()
+    frozen(cell)
+    cell.run(0.1)
+    assert cell.last is not None and not cell.last.twist.any()
+    cell.run(1.2)
+    assert cell.last.must_recreate
+    with pytest.raises(RobotError, match="nothing new from the arm"):
+        cell.control.reset_latch()
+    cell.arm.is_frozen = False
+    cell.run(1)
+    assert cell.control.latch.level is Level.RECREATE
+    cell.control.reconnected()
+    cell.run(0.1)
+    assert_needs_reset_and_neutral(cell)
+
+
+def test_ten_commands_from_the_future_in_a_second_latch():
+    cell = moving()
+    for _ in range(10):
+        now_s = cell.clock.now_s
+        cell.control.receive(command(FORWARD, time_s=now_s + 0.5), now_s)
+        cell.tick()
+    assert "synchronise the clocks" in cell.control.latch.reason
+    assert_needs_reset_and_neutral(cell)
+
+
+@pytest.mark.parametrize("time_s", [0.0, -1.0, np.nan])
+def test_a_command_without_a_stamp_is_refused_and_counted(time_s):
+    cell = moving()
+    cell.control.receive(command(-FORWARD, time_s=time_s), cell.clock.now_s)
+    assert cell.control.status()["refused"] == {"human_no_stamp": 1}
+
+
+def test_a_high_wrench_holds_and_afterwards_only_the_way_out_is_open():
+    cell = moving()
+    cell.arm.wrench = np.array([-30.0, 0, 0, 0, 0, 0])
+    cell.run(STOPPED_WITHIN_S)
+    assert (cell.speed, cell.control.latch.level) == (0, Level.HELD)
+    cell.human = np.zeros(6)
+    cell.run(0.5)
+    cell.human = FORWARD
+    cell.run(0.5)
+    assert cell.speed == 0
+    cell.human = -FORWARD
+    cell.run(0.5)
+    assert cell.speed > 0.09
+
+
+def test_a_dead_policy_holds_and_then_latches_and_a_finished_one_does_not():
+    for last_twist, level in ((FORWARD, Level.LATCHED), (np.zeros(6), Level.ARMED)):
+        cell = Cell().armed()
+        cell.policy = FORWARD
+        cell.run(0.5)
+        assert cell.last is not None and cell.last.source == "policy" and cell.speed > 0.09
+        cell.policy = last_twist
+        cell.run(0.1)
+        cell.policy = None
+        cell.run(STOPPED_WITHIN_S)
+        assert cell.speed == 0
+        cell.run(1.5)
+        assert cell.control.latch.level is level
+
+
+def test_without_an_operator_device_a_policy_may_move_and_a_device_that_turns_up_is_obeyed():
+    cell = Cell(needs_human=False).armed()
+    cell.policy = FORWARD
+    cell.run(0.5)
+    assert cell.speed > 0.09
+    cell.human = -FORWARD
+    cell.run(0.5)
+    assert cell.last is not None and cell.last.source == "human"
+    assert cell.arm.state().twist[0] < 0
+    cell.human = None
+    cell.run(STOPPED_WITHIN_S)
+    assert cell.speed == 0  # once there was a person, silence is a fault
+
+
+def test_the_motion_home_is_not_streamed_over_and_is_stopped_by_a_latch_only():
+    cell = moving()
+    cell.control.begin_home()
+    decisions = cell.run(0.5)
+    assert not any(decision.may_stream or decision.must_stop for decision in decisions)
+    with pytest.raises(RobotError, match="on its way already"):
+        cell.control.begin_home()
+    cell.control.e_stop(cell.clock.now_s)
+    assert all(decision.must_stop for decision in cell.run(0.1))
+    cell.control.end_home(cell.clock.now_s)
+    with pytest.raises(RobotError, match="cannot move home: latched by e_stop"):
+        cell.control.begin_home()
+
+
+def test_after_the_motion_home_a_pushed_puck_moves_nothing():
+    cell = moving()
+    cell.control.begin_home()
+    cell.run(0.5)
+    cell.control.end_home(cell.clock.now_s)
+    cell.run(1)
+    assert (cell.speed, cell.control.latch.level) == (0, Level.HELD)
+
+
+def test_a_gripper_request_counts_when_pressed_while_armed_and_never_later():
+    cell = Cell()
+    cell.run(0.5)
+    cell.control.receive_gripper(1.0, "human", cell.clock.now_s)
+    cell.control.receive_gripper(-1.0, "human", cell.clock.now_s)  # pressed while disarmed
+    cell.control.enable()
+    assert [decision.gripper for decision in cell.run(0.1)] == [None] * 5
+    cell.control.receive_gripper(-1.0, "human", cell.clock.now_s)
+    assert cell.tick().gripper is None
+    cell.control.receive_gripper(1.0, "human", cell.clock.now_s)
+    assert cell.tick().gripper == 1.0
+    cell.control.receive_gripper(-1.0, "human", cell.clock.now_s)
+    cell.control.e_stop(cell.clock.now_s)
+    assert cell.tick().gripper is None
+
+
+def test_a_restarted_teleop_node_does_not_open_the_hand():
+    cell = Cell().armed()
+    for state in (1.0, -1.0):
+        cell.control.receive_gripper(state, "human", cell.clock.now_s)
+        cell.tick()
+    assert cell.control.gripper.state == -1.0
+    cell.human = None
+    cell.run(0.4)
+    cell.human = np.zeros(6)
+    cell.run(0.6)
+    cell.control.receive_gripper(1.0, "human", cell.clock.now_s)
+    assert all(decision.gripper is None for decision in cell.run(0.2))
+
+
+class AnythingHappens(RuleBasedStateMachine):
+    """Any order of events. The arm may move only if it is armed by somebody, and after a stop never by itself."""
+
+    @initialize(is_armed=st.booleans())
+    def begin(self, is_armed) -> None:
+        self.cell = Cell()
+        self.is_permitted = False  # somebody armed it, and no latch happened since
+        self.neutral_s = 0.0
+        if is_armed:
+            self.run(0.4)
+            self.somebody_arms_it()
+            assert self.is_permitted
+
+    def run(self, seconds: float) -> None:
+        for _ in range(round(seconds / PERIOD_S)):
+            was_held = self.cell.control.latch.level is Level.HELD
+            self.neutral_s = self.neutral_s + PERIOD_S if self.is_neutral() else 0.0
+            decision = self.cell.tick()
+            if self.cell.control.latch.is_latched or self.cell.control.latch.level is Level.DISARMED:
+                self.is_permitted = False
+            if decision.twist.any():
+                assert self.is_permitted
+                assert decision.may_stream
+            if was_held and self.cell.control.latch.is_armed:
+                assert self.neutral_s >= 0.3 - 1e-9
+
+    def is_neutral(self) -> bool:
+        return self.cell.human is not None and not np.nan_to_num(self.cell.human, nan=1.0).any()
+
+    @rule(seconds=st.sampled_from([0.02, 0.1, 0.2, 0.4, 1.2]))
+    def time_passes(self, seconds):
+        self.run(seconds)
+
+    @rule(push=st.sampled_from([0.0, 0.0, 1.0, -1.0, np.nan, None]))
+    def the_operator_does(self, push):
+        self.cell.human = None if push is None else push * FORWARD if push == push else np.full(6, np.nan)
+        self.run(0.02)
+
+    @rule(push=st.sampled_from([0.0, 1.0, 5.0, np.inf, None]))
+    def the_policy_does(self, push):
+        self.cell.policy = None if push is None else np.array([1.0, 0, 0, 0, 0, 0]) * (push if push < 9 else np.nan)
+        self.run(0.02)
+
+    @rule(count=st.integers(0, 3))
+    def publishers_come_and_go(self, count):
+        self.cell.control.note_publishers(human=count, policy=1)
+
+    @rule(fault=st.sampled_from(list(ArmFault)))
+    def the_driver_raises(self, fault):
+        self.cell.control.arm_error(ArmError(fault, "something"))
+        self.run(0.02)
+        assert not self.is_permitted
+
+    @rule(mode=st.sampled_from(list(ArmMode)), errors=st.sampled_from([(), (), ("joint_reflex",)]))
+    def the_robot_reports(self, mode, errors):
+        self.cell.arm.mode, self.cell.arm.errors = mode, errors
+
+    @rule(is_frozen=st.booleans())
+    def the_connection_stalls(self, is_frozen):
+        self.cell.arm.is_frozen = is_frozen
+
+    @rule(size=st.sampled_from([0.0, 0.0, 40.0]))
+    def something_pushes(self, size):
+        self.cell.arm.wrench = np.array([-size, 0, 0, 0, 0, 0])
+
+    @rule()
+    def somebody_stops_it(self):
+        self.cell.control.e_stop(self.cell.clock.now_s)
+        self.run(0.02)
+        assert not self.is_permitted and self.cell.speed == 0
+
+    @rule()
+    def somebody_disables_it(self):
+        self.cell.control.disable()
+        self.run(0.02)
+        assert self.cell.speed == 0
+
+    @rule()
+    def somebody_arms_it(self):
+        try:
+            self.cell.control.enable()
+        except RobotError:
+            return
+        assert self.neutral_s >= 0.3 - 1e-9
+        self.is_permitted = True
+
+    @rule()
+    def somebody_resets_it(self):
+        try:
+            self.cell.control.reset_latch()
+        except RobotError:
+            return
+        assert not self.cell.control.latch.is_armed or self.is_permitted
+
+    @rule()
+    def somebody_recovers_it(self):
+        self.cell.arm.errors, self.cell.arm.mode = (), ArmMode.IDLE
+        self.cell.control.recovered(self.cell.clock.now_s)
+
+    @rule()
+    def the_connection_is_made_anew(self):
+        self.cell.control.reconnected()
+
+    @precondition(lambda self: not self.cell.control.status()["homing"])
+    @rule(seconds=st.sampled_from([0.1, 0.5]))
+    def it_goes_home(self, seconds):
+        try:
+            self.cell.control.begin_home()
+        except RobotError:
+            return
+        self.run(seconds)
+        self.cell.control.end_home(self.cell.clock.now_s)
+
+    @invariant()
+    def it_moves_only_as_fast_as_it_may(self):
+        limits = self.cell.rig.limits
+        assert np.linalg.norm(self.cell.arm.state().twist[:3]) <= limits.linear_mps + 1e-9
+
+
+TestAnythingHappens = AnythingHappens.TestCase
+TestAnythingHappens.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
