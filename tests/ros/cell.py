@@ -197,8 +197,7 @@ class Client:
         self.call("arm/recover")
         self.sleep(0.6)
         self.call("arm/enable", data=False)
-        self.wait(lambda: self.call("arm/reset_latch")[0], "the reset")
-        self.wait(lambda: self.call("arm/home")[0], "the way home")
+        self.wait(lambda: self.call("arm/reset_latch")[0] and self.call("arm/home")[0], "the way home")
         self.sleep(0.4)  # franky-sim's arm swings out
         self.arm()
 
@@ -211,7 +210,7 @@ class Client:
         self.move(0.02, 0.0, 0.1, 0.0)
 
     def move(self, distance_m: float, *linear_mps: float) -> None:
-        """Pushes until the hand has come that far, and goes on pushing; lets go while the arm is held, as a person does.
+        """Pushes until the hand has come that far, and goes on; lets go while the arm is held, as a person does.
 
         Held is what a machine without time to spare makes of an operator whose commands come late.
         """

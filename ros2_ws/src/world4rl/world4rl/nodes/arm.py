@@ -84,6 +84,8 @@ class ArmNode(RigNode):
 
     def _listen(self, loop: ArmLoop, source: str, folder: str) -> None:
         def take(message: TwistStamped) -> None:
+            if self.now_s() <= 0:
+                return  # simulation time has not reached this node yet, so no command has an age
             sent_s, frame = convert.time_of(message), convert.frame_of(message)
             loop.receive(Command(sent_s, frame, convert.twist_of(message), source, wall_time_s=time.monotonic()))
 
