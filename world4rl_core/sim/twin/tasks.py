@@ -123,7 +123,7 @@ TASKS: dict[str, Task] = {
         Task(
             "close_drawer",
             "close the drawer",
-            {"cabinet": (0.5, 0.16, 0.0)},
+            {"cabinet": (0.52, 0.18, 0.0)},
             lambda model, data: drawer_opening_m(model, data) < 0.008,
             joints={"drawer_slide": 0.12},
             horizon=35,
@@ -131,7 +131,7 @@ TASKS: dict[str, Task] = {
         Task(
             "open_drawer",
             "open the drawer",
-            {"cabinet": (0.5, 0.16, 0.0)},
+            {"cabinet": (0.52, 0.18, 0.0)},
             lambda model, data: drawer_opening_m(model, data) > 0.1,
             horizon=45,
         ),
@@ -154,7 +154,7 @@ TASKS: dict[str, Task] = {
         Task(
             "put_bread_in",
             "put the bread into the toaster",
-            {"toaster": (0.52, 0.1, 0.0), "rack": (0.48, -0.14, 0.0)},
+            {"toaster": (0.52, 0.1, 0.0), "rack": (0.5, -0.12, 0.0)},
             _is_in_slot,
             loose={"bread": "rack"},
             horizon=70,
