@@ -31,7 +31,7 @@ from world4rl_core.calibration.simulated import Noise, SimulatedCamera, add_nois
 from world4rl_core.errors import CalibrationError
 from world4rl_core.geometry import pose_distance
 from world4rl_core.hand_eye import Mode
-from world4rl_core.rig import Intrinsics
+from world4rl_core.optics import Intrinsics
 
 ROBOT_RAD = np.radians(0.2)
 LEVELS = (0.5, 1.0, 2.0, 4.0)

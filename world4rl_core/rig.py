@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from world4rl_core.errors import RigError
+from world4rl_core.optics import CalibrationRecord, Intrinsics
 from world4rl_core.strict_yaml import BadKey, StrictReader
 
 RIGS = Path(__file__).parents[1] / "calibration" / "rigs"
@@ -167,34 +168,6 @@ class GripperRig:
 
 
 @dataclass(frozen=True)
-class Intrinsics:
-    """A pinhole camera with Brown-Conrady distortion, in pixels; pixel (0, 0) is the centre of the first one."""
-
-    width: int
-    height: int
-    fx: float
-    fy: float
-    cx: float
-    cy: float
-    distortion: tuple[float, float, float, float, float] = (0.0, 0.0, 0.0, 0.0, 0.0)
-    """k1, k2, p1, p2, k3, in OpenCV's order."""
-
-
-@dataclass(frozen=True)
-class CalibrationRecord:
-    """When and how well a camera was calibrated."""
-
-    date: str
-    """ISO 8601 in UTC."""
-    samples: int
-    held_out_px: float
-    """Reprojection error (RMS) of the 30 % of samples the solution had not seen."""
-    std_mm: float
-    std_deg: float
-    """Expected error (one standard deviation) of the position and of the orientation."""
-
-
-@dataclass(frozen=True)
 class CameraRig:
     """One camera, chosen by serial number."""
 
@@ -309,14 +282,19 @@ def rig_names() -> list[str]:
     return sorted(path.stem for path in RIGS.glob("*.yaml"))
 
 
-def load_rig(path_or_name: str | Path) -> Rig:
-    """The rig file of that path, or `calibration/rigs/<name>.yaml`.
-
-    Raises RigError naming file and line for anything unknown, missing, of a wrong type or out of range.
-    """
+def rig_path(path_or_name: str | Path) -> Path:
+    """The rig file of that path, or `calibration/rigs/<name>.yaml`. Raises RigError where there is none."""
     text = str(path_or_name)
     is_path = "/" in text or text.endswith((".yaml", ".yml"))
     path = Path(text) if is_path else RIGS / f"{text}.yaml"
     if not path.is_file():
         raise RigError(f"no rig file {path}; known rigs: {', '.join(rig_names())}, or give a path to a .yaml file")
-    return StrictReader(path, RigError).read(Rig)
+    return path
+
+
+def load_rig(path_or_name: str | Path) -> Rig:
+    """The rig file of that path, or `calibration/rigs/<name>.yaml`.
+
+    Raises RigError naming file and line for anything unknown, missing, of a wrong type or out of range.
+    """
+    return StrictReader(rig_path(path_or_name), RigError).read(Rig)

@@ -8,7 +8,7 @@ import numpy as np
 
 from world4rl_core.calibration.opencv import cv2
 from world4rl_core.errors import CalibrationError, ConfigError
-from world4rl_core.rig import Intrinsics
+from world4rl_core.optics import Intrinsics
 
 LEAST_SHARE = 0.5
 """Share of the board's corners that a picture must show."""

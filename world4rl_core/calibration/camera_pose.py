@@ -19,7 +19,7 @@ from world4rl_core.calibration.reprojection import View
 from world4rl_core.errors import CalibrationError
 from world4rl_core.geometry import inverse
 from world4rl_core.hand_eye import Mode
-from world4rl_core.rig import Intrinsics
+from world4rl_core.optics import Intrinsics
 
 HELD_OUT_SHARE = 0.3
 SPLITS = 5

@@ -11,7 +11,7 @@ from world4rl_core.calibration.reprojection import Reprojection, Solution, View,
 from world4rl_core.errors import CalibrationError
 from world4rl_core.geometry import inverse
 from world4rl_core.hand_eye import Mode, rotation_spread_deg
-from world4rl_core.rig import Intrinsics
+from world4rl_core.optics import Intrinsics
 
 LEAST_SAMPLES = 10
 LEAST_SPREAD_DEG = 5.0

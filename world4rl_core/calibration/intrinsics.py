@@ -9,7 +9,7 @@ from world4rl_core.calibration.board import Board, Detection, board_pose
 from world4rl_core.calibration.coverage import Coverage, coverage
 from world4rl_core.calibration.opencv import cv2
 from world4rl_core.errors import CalibrationError
-from world4rl_core.rig import Intrinsics
+from world4rl_core.optics import Intrinsics
 
 LEAST_VIEWS = 12
 LARGEST_RMS_PX = 0.8

@@ -16,7 +16,8 @@ from world4rl_core.calibration.reprojection import Reprojection, Solution, View,
 from world4rl_core.errors import CalibrationError
 from world4rl_core.geometry import DOWN, inverse
 from world4rl_core.hand_eye import Mode
-from world4rl_core.rig import Intrinsics, LimitsRig
+from world4rl_core.optics import Intrinsics
+from world4rl_core.rig import LimitsRig
 
 CANDIDATES = 300
 TRIES = 60_000

@@ -11,7 +11,8 @@ from world4rl_core.calibration.poses import Guess, plan_poses
 from world4rl_core.calibration.reprojection import project
 from world4rl_core.calibration.simulated import SimulatedCamera, disturb
 from world4rl_core.hand_eye import Mode
-from world4rl_core.rig import Intrinsics, LimitsRig
+from world4rl_core.optics import Intrinsics
+from world4rl_core.rig import LimitsRig
 
 GUESS_ERROR_M, GUESS_ERROR_RAD = 0.02, np.radians(5)
 LIMITS = LimitsRig(

@@ -10,7 +10,7 @@ from world4rl_core.calibration.board import Board
 from world4rl_core.calibration.reprojection import NoiseModel, Reprojection, Solution, View, Whitener
 from world4rl_core.geometry import inverse
 from world4rl_core.hand_eye import Mode, solve_all
-from world4rl_core.rig import Intrinsics
+from world4rl_core.optics import Intrinsics
 
 FIRST_GUESS = NoiseModel(corner_px=0.2, position_m=0.001, angle_rad=0.002)
 LEAST_NOISE = NoiseModel(corner_px=0.03, position_m=3e-5, angle_rad=3e-5)

@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 from world4rl_core.calibration.board import Board, Detection
 from world4rl_core.geometry import inverse
 from world4rl_core.hand_eye import Mode
-from world4rl_core.rig import Intrinsics
+from world4rl_core.optics import Intrinsics
 
 STEP = 1e-6
 """Of the differences that stand for derivatives, in m and rad."""

@@ -20,7 +20,7 @@ from world4rl_core.calibration.reprojection import View
 from world4rl_core.errors import CalibrationError, DataError
 from world4rl_core.files import replace_file
 from world4rl_core.geometry import pose_distance
-from world4rl_core.rig import Intrinsics
+from world4rl_core.optics import Intrinsics
 
 Task = Literal["intrinsics", "eye_in_hand", "eye_to_hand"]
 FORMAT = "world4rl calibration samples 1"

@@ -11,7 +11,8 @@ import yaml
 from world4rl_core.errors import CalibrationError, RigError
 from world4rl_core.files import replace_file
 from world4rl_core.geometry import pose_distance
-from world4rl_core.rig import CalibrationRecord, CameraRig, Intrinsics, Rig, load_rig
+from world4rl_core.optics import CalibrationRecord, Intrinsics
+from world4rl_core.rig import CameraRig, Rig, load_rig
 
 PREVIOUS = "previous"
 """Folder beside the rig file that keeps what it said before."""

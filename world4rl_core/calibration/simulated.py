@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 from world4rl_core.calibration.board import Board, camera_matrix
 from world4rl_core.calibration.opencv import cv2
 from world4rl_core.geometry import quat_of_matrix
-from world4rl_core.rig import Intrinsics
+from world4rl_core.optics import Intrinsics
 from world4rl_core.sim.gl import import_mujoco
 
 OVERSAMPLING = 2
