@@ -15,11 +15,11 @@ READ_S, RECONNECT_S = 0.04, 1.0
 class Hand:
     """Nothing here blocks but `home` and `close`."""
 
-    def __init__(self, connect: Callable[[], Gripper]) -> None:
-        """Raises RobotError when no hand answers."""
-        self._connect = connect
+    def __init__(self, connect: Callable[[], Gripper], *, clock_s: Callable[[], float] = time.monotonic) -> None:
+        """`clock_s` measures how long the hand takes. Raises RobotError when no hand answers."""
+        self._connect, self._clock_s = connect, clock_s
         self._gripper: Gripper | None = connect()
-        self._worker = GripperWorker(self._gripper)
+        self._worker = GripperWorker(self._gripper, clock=clock_s)
         self.state: GripperState | None = None
         """The newest reading; None while there is no connection."""
         self.last_event = ""
@@ -69,7 +69,7 @@ class Hand:
             try:
                 if self._gripper is None:
                     self._gripper = self._connect()
-                    self._worker = GripperWorker(self._gripper)
+                    self._worker = GripperWorker(self._gripper, clock=self._clock_s)
                 self.state = self._gripper.state()
             except (ArmError, RobotError) as error:
                 self.state, self.last_event, pause_s = None, str(error), RECONNECT_S

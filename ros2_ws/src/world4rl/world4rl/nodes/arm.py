@@ -53,7 +53,9 @@ class ArmNode(RigNode):
             clock_s=self.now_s,
             needs_human=self.config.needs_human,
         )
-        self._hand = Hand(lambda: connect_gripper(self.rig, self.now_s))
+        is_simulated = self.get_parameter("use_sim_time").value
+        clock_s = self.now_s if is_simulated else time.monotonic  # a slow simulation is no slow hand
+        self._hand = Hand(lambda: connect_gripper(self.rig, self.now_s), clock_s=clock_s)
         self._topics = ArmTopics(self, self.config.status_hz)
         for source, folder in TOPICS.items():
             self._listen(self._loop, source, folder)

@@ -23,7 +23,8 @@ from world4rl_core.runtime.inference import SessionConfig
 from world4rl_core.runtime.observation import ObservationSync
 
 TICK_S, STATUS_S, WARN_S = 0.01, 0.5, 2.0
-OPEN_S, OPEN_SHARE = 6.0, 0.9
+OPEN_S, OPEN_WALL_S, OPEN_SHARE = 6.0, 45.0, 0.9
+"""A simulation may be much slower than the wall clock."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class PolicyNode(RigNode):
         self._width_m = 0.0
         self._was_recording, self._rows = False, 0
         self._opening: threading.Event | None = None
+        self._reopens = False
         self._due_s = self._decided_s = 0.0
 
     def open(self) -> None:
@@ -150,8 +152,10 @@ class PolicyNode(RigNode):
     def _tick(self) -> None:
         now_s = self.now_s()
         if self._opening is not None:
-            self._output.still(now_s, gripper=1.0)
-            if self._width_m >= OPEN_SHARE * self.rig.gripper.max_width_m and self._arm.get("gripper") in (None, 1.0):
+            if self._arm.get("gripper") != 1.0:
+                self._reopens = False
+            self._output.still(now_s, gripper=-1.0 if self._reopens else 1.0)
+            if (self._is_open() and not self._reopens) or now_s > self._due_s:
                 self._opening.set()
         elif self.policies.is_running:
             if now_s >= self._due_s:
@@ -173,15 +177,23 @@ class PolicyNode(RigNode):
             self._output.rest(self.now_s())
         self._publish_status()
 
+    def _is_open(self) -> bool:
+        return self._width_m >= OPEN_SHARE * self.rig.gripper.max_width_m
+
     def _open_hand(self) -> None:
-        """Through the arm node, as any other request of a policy: armed, and with no person's hand on the arm."""
+        """Through the arm node, as any other request of a policy: armed, and with no person's hand on the arm.
+
+        A request that failed before is only made again after the opposite one.
+        """
         if self.policies.is_running or self._opening is not None:
             raise RobotError("the policy acts already; stop it first")
+        self._reopens = self._arm.get("gripper") == 1.0 and not self._arm.get("hand_busy") and not self._is_open()
+        self._due_s = self.now_s() + OPEN_S
         done = self._opening = threading.Event()
-        has_opened = done.wait(OPEN_S)
+        done.wait(OPEN_WALL_S)
         self._opening = None
         self._output.rest(self.now_s())
-        if not has_opened:
+        if not self._is_open():
             raise RobotError(f"the hand did not open in {OPEN_S:g} s; is the arm armed, and does nobody push?")
 
     def _publish_status(self) -> None:

@@ -53,6 +53,7 @@ class RecorderNode(RigNode):
         self._dataset = Path(self.config.dataset)
         self._lock = threading.RLock()
         self._labelled = self._rows_late = 0
+        self._failed_episode = 0
         self._checked_disk_s = 0.0
         self._writer: EpisodeWriter | None = None
 
@@ -66,6 +67,7 @@ class RecorderNode(RigNode):
         for name, job in jobs.items():
             self.create_service(Trigger, f"recorder/{name}", lambda _, reply, job=job: answer(reply, self._do(job)))
         self._writer = EpisodeWriter(dataset, seed=self.config.seed, on_written=self._on_written)
+        self.create_subscription(String, "policy/status", self._follow_policy, qos.STATUS)
         self.create_wall_timer(CUT_S, self._cut)
         self.create_wall_timer(STATUS_S, self._publish_status)
 
@@ -128,6 +130,14 @@ class RecorderNode(RigNode):
             self._check_disk()
             if self.recorder.state is not RecorderState.RECORDING:
                 self._do(lambda: None)()
+
+    def _follow_policy(self, message: String) -> None:
+        """A policy that cannot answer ends the episode that it was driving."""
+        told = convert.json_of(message)
+        if not told["fault"] or told["episode"] == self._failed_episode:
+            return
+        self._failed_episode = told["episode"]
+        self._do(lambda: self.recorder.abort(f"policy: {told['fault']}"))()
 
     def _check_disk(self) -> None:
         if time.monotonic() - self._checked_disk_s > DISK_S:

@@ -56,7 +56,7 @@ class SimNode(RigNode):
         self.create_wall_timer(CHECK_S, self._check)
 
     def open(self) -> None:
-        self._clock = self.create_publisher(Clock, "/clock", qos.CLOCK)
+        self._time = self.create_publisher(Clock, "/clock", qos.CLOCK)
         self._states = self.create_publisher(String, "sim/state", qos.STATE)
         self._server = TwinServer(self.rig, tick=self._tick)
         self._server.start()
@@ -94,7 +94,7 @@ class SimNode(RigNode):
         """Runs in the physics thread."""
         self._ticks += 1
         if self._ticks % TICKS_A_CLOCK == 0:
-            self._clock.publish(convert.clock_message(snapshot.time_s))
+            self._time.publish(convert.clock_message(snapshot.time_s))
         if self._ticks % TICKS_A_STATE == 0:
             self._states.publish(convert.snapshot_message(snapshot))
 
