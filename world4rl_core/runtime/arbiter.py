@@ -9,6 +9,8 @@ from world4rl_core.runtime.command_filter import Command
 from world4rl_core.runtime.inbox import Inbox, is_neutral
 from world4rl_core.runtime.latch import Reaction, Trip
 
+ECHO_S = 0.5
+
 
 class Source(Enum):
     HUMAN = "human"
@@ -110,18 +112,25 @@ class GripperArbiter:
     """The gripper's state follows whoever moves the arm; a person's button counts when it changes, at any time."""
 
     state: float | None = None
-    """What the gripper was last asked to be: +1 open, -1 closed, None nothing yet."""
+    """What the gripper was last sent: +1 open, -1 closed, None nothing yet. `sent` sets it."""
     _human: float | None = None
     _policy: float | None = None
+    _before: float | None = None  # what a policy's last request replaced
+    _policy_sent_s: float = float("-inf")
 
-    def human(self, state: float, *, is_armed: bool) -> float | None:
-        """A person's latched state arrives; the new request when the button was pressed, else None."""
+    def human(self, state: float, now_s: float, *, is_armed: bool) -> float | None:
+        """A person's latched state arrives; the new request when the button was pressed, else None.
+
+        The person's node follows what the gripper was sent: a change to what it was just before a policy's request is
+        taken for that echo, not for a press.
+        """
         if not np.isfinite(state):
             return None
         wanted = 1.0 if state > 0 else -1.0
-        is_pressed = self._human is not None and wanted != self._human
+        is_echo = wanted == self._before and 0 <= now_s - self._policy_sent_s < ECHO_S
+        is_pressed = self._human is not None and wanted != self._human and not is_echo
         self._human = wanted
-        return self._request(wanted) if is_pressed and is_armed else None
+        return wanted if is_pressed and is_armed and wanted != self.state else None
 
     def lose_human(self) -> None:
         """The person's device fell silent: what it says first when it is back is where it stands, not a press."""
@@ -136,10 +145,10 @@ class GripperArbiter:
         if source is not Source.POLICY or self._policy is None:
             self._policy = None  # what was asked for while another moved the arm never counts later
             return None
-        return self._request(self._policy)
+        return None if self._policy == self.state else self._policy
 
-    def _request(self, wanted: float) -> float | None:
-        if wanted == self.state:
-            return None
-        self.state = wanted
-        return wanted
+    def sent(self, state: float, now_s: float, *, by_policy: bool) -> None:
+        """The request goes to the gripper; one that was dropped on the way never changes the state."""
+        if by_policy:
+            self._before, self._policy_sent_s = self.state, now_s
+        self.state = state

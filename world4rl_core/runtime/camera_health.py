@@ -14,6 +14,7 @@ GAP_PERIODS = 1.95
 GAP_WINDOW_S = 10.0
 GAP_WARN_SHARE = 0.01
 CLOCK_JUMP_S = 0.1
+REPEATS_TOO_LONG_S = 0.5
 
 
 class CameraState(Enum):
@@ -56,6 +57,7 @@ class CameraHealth:
         self._last: CameraFrame | None = None
         self._offset_s: float | None = None
         self._stalls = 0
+        self._new_s = 0.0
         self._is_restarted = False
         self._reset_s: float | None = None
         self._tried_s: float | None = None
@@ -66,9 +68,12 @@ class CameraHealth:
         last, self._last = self._last, frame
         if last is not None and frame.frame_number == last.frame_number:
             self.duplicates += 1
+            if self.state is CameraState.OK and now_s - self._new_s > REPEATS_TOO_LONG_S:
+                self.state = CameraState.STALLED  # it answers, but with the same picture
             return Verdict(is_new=False)
         self.state, self._stalls, self._is_restarted = CameraState.OK, 0, False
         self.frames += 1
+        self._new_s = now_s
         missing = 0 if last is None else self._missing(last, frame)
         self.missing += missing
         self._recent.append((now_s, missing))

@@ -11,6 +11,7 @@ from world4rl_core.runtime.joint_guard import JointGuard
 from world4rl_core.runtime.workspace import inside_box, inside_cone
 
 STATE_TOO_OLD_S = 0.05
+LARGEST_NUMBER = 1e6
 LONGEST_STEP_S = 0.05  # a filter that was not called for a while does not accelerate by what it missed
 
 
@@ -73,7 +74,8 @@ class CommandFilter:
         if command is None or refusal is not None:
             self._remember(np.zeros(6), now_s)
             return Filtered(np.zeros(6), (refusal,) if refusal else (), is_stopped=True)
-        twist = twist_in_base(command.twist, state.quat_xyzw) if command.frame == "ee" else command.twist.copy()
+        twist = np.clip(command.twist, -LARGEST_NUMBER, LARGEST_NUMBER)  # squares of larger numbers overflow
+        twist = twist_in_base(twist, state.quat_xyzw) if command.frame == "ee" else twist
         reasons: list[str] = []
         twist = self._slower(twist, reasons)
         twist = self._smoother(twist, now_s, reasons)
@@ -85,6 +87,9 @@ class CommandFilter:
         twist = self._not_pressing(twist, state.wrench)
         scale, guarded = self._joints.scale(twist, state.q)
         twist = scale * twist
+        if not np.isfinite(twist).all():
+            self._remember(np.zeros(6), now_s)
+            return Filtered(np.zeros(6), ("not_finite",), is_stopped=True)
         self._remember(twist, now_s)
         return Filtered(twist, (*reasons, *guarded), is_stopped=False)
 
@@ -148,6 +153,7 @@ class CommandFilter:
             ("force", slice(0, 3), self._limits.soft_force_n),
             ("torque", slice(3, 6), self._limits.soft_torque_nm),
         )
+        wrench = np.clip(wrench, -LARGEST_NUMBER, LARGEST_NUMBER)
         sizes = [float(np.linalg.norm(wrench[part])) for _, part, _ in parts]
         return [
             (name, part, wrench[part] / size)

@@ -3,7 +3,6 @@
 The node sends `Decision.twist` to the driver, or stops it, and does nothing else to the arm.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from world4rl_core.rig import Rig
 from world4rl_core.robot.interface import ArmError, ArmMode, ArmState, GripperState
 from world4rl_core.runtime.arbiter import Arbiter, Choice, GripperArbiter, Source
 from world4rl_core.runtime.command_filter import Command, CommandFilter, Filtered
+from world4rl_core.runtime.decision import Decision
 from world4rl_core.runtime.faults import StateWatch, trip_of_error
 from world4rl_core.runtime.inbox import Inbox
 from world4rl_core.runtime.latch import Latch, Level, Reaction, Trip
@@ -21,31 +21,8 @@ from world4rl_core.runtime.start_pose import pose_obstacles
 
 REFUSALS = {"not_finite", "frame", "stale", "from_the_future", "state_not_finite", "state_stale", "no_orientation"}
 SOUND_S = 0.5
-
-
-@dataclass(frozen=True, eq=False)
-class Decision:
-    """What to do with the arm in this control period."""
-
-    twist: np.ndarray  # (6,) in base, to send with the rig's hold_s while `may_stream`
-    requested: np.ndarray  # (6,) in base, what the chosen source asked for; zeros when nobody is
-    requested_time_s: float
-    """Its stamp; -1 when nobody asks."""
-    source: str  # human | policy | none
-    may_stream: bool
-    """Armed or held, and not on the way home: send `twist`."""
-    must_stop: bool
-    """Call the driver's `stop` now. True once for each end of motion, and in every period of a latched motion home."""
-    must_recreate: bool
-    """Close the driver, make a new one (see reconnect.py), then call `reconnected`."""
-    gripper: float | None
-    """A new request for the gripper, +1 open or -1 closed; None when there is none."""
-    reasons: tuple[str, ...]
-    is_intervention: bool
-
-    @property
-    def is_clipped(self) -> bool:
-        return bool(self.reasons)
+HOME_PATIENCE_S = 0.2
+LARGEST_REQUEST = 1e3
 
 
 class ArmControl:
@@ -68,6 +45,8 @@ class ArmControl:
         self._gripper_request: float | None = None
         self._wrench_is_high = False
         self._homing = False
+        self._home_ends = False
+        self._unsound_since_s: float | None = None
         self._is_stopped = False
         self._sound_since_s: float | None = None
         self._last: Decision | None = None
@@ -83,7 +62,7 @@ class ArmControl:
         if source == "policy":
             self.gripper.policy(state)
             return
-        request = self.gripper.human(state, is_armed=self.latch.is_armed)
+        request = self.gripper.human(state, now_s, is_armed=self.latch.is_armed)
         if request is not None:
             self._gripper_request = request
             self.arbiter.touched(now_s)
@@ -148,10 +127,14 @@ class ArmControl:
         return self._wrench_is_high and not was_high
 
     def _watch_operator(self, trips: list[Trip], now_s: float) -> None:
-        """The person has acted at the robot once it has been sound for a while: what is left is the reset."""
+        """Sound for a while: the person has acted at the robot, the reset is left. Unsound for a while: no homing."""
         if any(trip.reaction >= Reaction.HOLD for trip in trips):
             self._sound_since_s = None
-        elif self._sound_since_s is None:
+            self._unsound_since_s = now_s if self._unsound_since_s is None else self._unsound_since_s
+            self._home_ends = self._home_ends or now_s - self._unsound_since_s >= HOME_PATIENCE_S
+            return
+        self._unsound_since_s = None
+        if self._sound_since_s is None:
             self._sound_since_s = now_s
         elif now_s - self._sound_since_s >= SOUND_S:
             self.latch.cleared(Level.OPERATOR)
@@ -177,6 +160,8 @@ class ArmControl:
         if is_moving:
             by_policy = self.gripper.step(choice.source)
             gripper = by_policy if gripper is None else gripper
+            if gripper is not None:
+                self.gripper.sent(gripper, self._now_s, by_policy=gripper == by_policy)
         self._last = Decision(
             twist=filtered.twist if is_moving else np.zeros(6),
             requested=requested,
@@ -192,17 +177,18 @@ class ArmControl:
         return self._last
 
     def _must_stop(self, is_live: bool) -> bool:
-        """The arm should stand and was not told yet; the motion home is ended by a latch only."""
-        if is_live or (self._homing and not self.latch.is_latched):
+        """The arm should stand and was not told yet; a motion home goes on until a latch, `disable` or a fault."""
+        if is_live or (self._homing and not self.latch.is_latched and not self._home_ends):
             self._is_stopped = False
             return False
         was_stopped, self._is_stopped = self._is_stopped, not self._homing
         return not was_stopped
 
     def _in_base(self, command: Command) -> np.ndarray:
+        twist = np.clip(command.twist, -LARGEST_REQUEST, LARGEST_REQUEST)
         if command.frame == "ee" and self._state is not None:
-            return twist_in_base(command.twist, self._state.quat_xyzw)
-        return command.twist.copy()
+            return twist_in_base(twist, self._state.quat_xyzw)
+        return twist
 
     def _let_go(self) -> None:
         """Disarmed or latched: whatever was asked for until now never counts again."""
@@ -234,7 +220,9 @@ class ArmControl:
         self._let_go()
 
     def disable(self) -> None:
+        """Disarms, and ends a motion home."""
         self.latch.disarm()
+        self._home_ends = True
         self._let_go()
 
     def reset_latch(self) -> None:
@@ -260,7 +248,7 @@ class ArmControl:
         found = [trip.reason for trip in self._state_trips if trip.reaction >= Reaction.HOLD]
         if found or self._homing:
             raise RobotError(f"cannot move home: {'; '.join(found) or 'it is on its way already'}")
-        self._homing = True
+        self._homing, self._home_ends = True, False
         self._let_go()
 
     def end_home(self, now_s: float) -> None:

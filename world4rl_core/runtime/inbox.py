@@ -1,7 +1,7 @@
 """The door for commands: what one source sent, validated on arrival, the newest kept."""
 
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -33,11 +33,14 @@ class Inbox:
     _from_future_s: deque[float] = field(default_factory=lambda: deque(maxlen=CLOCK_SKEW_COUNT))
 
     def accept(self, command: Command, now_s: float) -> list[Trip]:
-        """Keeps a sound command, refuses any other; the trips are what the refusal means for the arm."""
+        """Keeps a sound command and refuses any other; the trips are what the refusal means for the arm.
+
+        A neutral command is kept as zero: what counts as a hand that is off must not creep.
+        """
         refused = self._refusal(command, now_s)
         if refused is None:
             self._watch_neutral(command, now_s)
-            self.newest = command
+            self.newest = replace(command, twist=np.zeros(6)) if is_neutral(command.twist) else command
             return []
         self.counts[refused] += 1
         self._neutral_since_s = None

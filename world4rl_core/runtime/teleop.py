@@ -41,7 +41,7 @@ class TeleopOutput:
     """+1 open, -1 closed: a state, published with every twist."""
     events: tuple[ButtonEvent, ...]
     should_publish: bool
-    """False while the device is gone: the silence tells the arm."""
+    """False while the device is gone, drifts or was not let go yet: the silence tells the arm."""
     problem: str = ""
     """Why the twist is zero whatever the hand does; empty when all is well."""
 
@@ -54,7 +54,7 @@ class Teleop:
         self.gripper = 1.0
         self._buttons = Buttons()
         self._drift = Drift()
-        self._lost_since_s: float | None = None
+        self._mute_since_s: float | None = None
         self._neutral_since_s: float | None = None
         self._must_be_neutral = True
 
@@ -64,19 +64,18 @@ class Teleop:
         if problem:
             self._must_be_neutral, self._neutral_since_s = True, None
             self._buttons.release_all()
-            self._lost_since_s = now_s if self._lost_since_s is None else self._lost_since_s
-            return self._output(np.zeros(6), (), now_s - self._lost_since_s < LAST_WORDS_S, problem)
-        self._lost_since_s = None
+            return self._mute((), now_s, problem)
         axes = deadband(reading.axes, self._config.deadband)
         self._watch_neutral(axes, now_s)
         events = self._buttons.step(reading.buttons, now_s)
         if ButtonEvent.TOGGLE_GRIPPER in events:
             self.gripper = -self.gripper
         if self._must_be_neutral:
-            return self._output(np.zeros(6), events, True, "let go of the device to take the arm again")
+            return self._mute(events, now_s, "let go of the device to take the arm again")
         if self._drift.is_drifting(axes, now_s):
             self._must_be_neutral = True
-            return self._output(np.zeros(6), events, True, "the device does not return to zero; re-zero it")
+            return self._mute(events, now_s, "the device does not return to zero; re-zero it")
+        self._mute_since_s = None
         scale = np.repeat([self._config.linear_mps, self._config.angular_radps], 3)
         return self._output(axes * scale, events, True, "")
 
@@ -92,6 +91,11 @@ class Teleop:
         if reading.axes.shape != (6,) or not np.isfinite(reading.axes).all():
             return "the device sends numbers that are none"
         return ""
+
+    def _mute(self, events: tuple[ButtonEvent, ...], now_s: float, problem: str) -> TeleopOutput:
+        """Zero for LAST_WORDS_S, then silence: an arm is neither moved nor armed by a device that is not well."""
+        self._mute_since_s = now_s if self._mute_since_s is None else self._mute_since_s
+        return self._output(np.zeros(6), events, now_s - self._mute_since_s < LAST_WORDS_S, problem)
 
     def _watch_neutral(self, axes: np.ndarray, now_s: float) -> None:
         if axes.any():

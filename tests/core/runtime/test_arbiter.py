@@ -137,15 +137,37 @@ def test_the_gripper_follows_the_policy_only_while_it_moves_the_arm():
     assert gripper.step(Source.POLICY) is None  # what was said under the person's hand is forgotten
     gripper.policy(-0.4)
     assert gripper.step(Source.POLICY) == -1.0
+    gripper.sent(-1.0, 1.0, by_policy=True)
     gripper.policy(-1.0)
     assert gripper.step(Source.POLICY) is None  # no news
 
 
 def test_a_persons_button_counts_when_it_changes():
     gripper = GripperArbiter()
-    assert gripper.human(1.0, is_armed=True) is None  # where it stands
-    assert gripper.human(-1.0, is_armed=True) == -1.0
-    assert gripper.human(-1.0, is_armed=True) is None
+    assert gripper.human(1.0, 1.0, is_armed=True) is None  # where it stands
+    assert gripper.human(-1.0, 1.1, is_armed=True) == -1.0
+    gripper.sent(-1.0, 1.1, by_policy=False)
+    assert gripper.human(-1.0, 1.2, is_armed=True) is None
+    assert gripper.human(1.0, 1.3, is_armed=False) is None  # disarmed: never queued for later
+    assert gripper.human(1.0, 1.4, is_armed=True) is None
     gripper.lose_human()
-    assert gripper.human(1.0, is_armed=True) is None  # a restarted node says where it stands
-    assert gripper.human(float("nan"), is_armed=True) is None
+    assert gripper.human(-1.0, 1.5, is_armed=True) is None  # a restarted node says where it stands
+    assert gripper.human(float("nan"), 1.6, is_armed=True) is None
+
+
+def test_the_echo_of_what_a_policy_did_is_no_press():
+    gripper = GripperArbiter(state=1.0)
+    gripper.human(1.0, 1.0, is_armed=True)
+    gripper.sent(-1.0, 1.0, by_policy=True)
+    gripper.sent(1.0, 1.1, by_policy=True)
+    assert gripper.human(-1.0, 1.15, is_armed=True) is None  # the person's node followed the first, late
+    assert gripper.human(1.0, 1.25, is_armed=True) is None
+    assert gripper.human(-1.0, 2.0, is_armed=True) == -1.0  # a press
+
+
+def test_a_request_that_was_dropped_on_the_way_can_be_made_again():
+    gripper = GripperArbiter(state=1.0)
+    gripper.human(1.0, 1.0, is_armed=True)
+    assert gripper.human(-1.0, 1.1, is_armed=True) == -1.0  # the arm was held in that period: never sent
+    gripper.human(1.0, 2.0, is_armed=True)
+    assert gripper.human(-1.0, 3.0, is_armed=True) == -1.0

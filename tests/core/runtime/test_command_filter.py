@@ -91,6 +91,16 @@ def test_a_walk_of_any_commands_stays_in_the_box(start):
         assert (place >= LOW - 1e-9).all() and (place <= HIGH + 1e-9).all()
 
 
+@settings(max_examples=60)
+@given(twist=hnp.arrays(np.float64, 6, elements=st.floats(-1.7e308, 1.7e308)), frame=st.sampled_from(["base", "ee"]))
+@example(twist=np.full(6, 1.7e308), frame="ee")
+def test_numbers_that_overflow_are_clipped_and_never_become_nan(twist, frame):
+    tilted = quat_multiply(quat_of_rotvec(np.array([0.3, 0.2, 0.1])), DOWN_XYZW)
+    out = CommandFilter(LIMITS).step(command(twist, frame=frame), state_at(CENTRE, quat_xyzw=tilted), 100.0)
+    assert np.isfinite(out.twist).all()
+    assert np.linalg.norm(out.twist[:3]) <= LIMITS.linear_mps + 1e-9
+
+
 @given(bad=hnp.arrays(np.float64, 6, elements=ANY_NUMBER), at=st.integers(0, 5))
 @example(bad=np.full(6, np.nan), at=0)
 def test_not_a_number_becomes_zero_at_once(bad, at):

@@ -262,6 +262,28 @@ def test_the_motion_home_is_not_streamed_over_and_is_stopped_by_a_latch_only():
         cell.control.begin_home()
 
 
+def end_by_disabling(cell: Cell) -> None:
+    cell.control.disable()
+
+
+def end_by_guiding(cell: Cell) -> None:
+    cell.arm.mode = ArmMode.GUIDING
+
+
+@pytest.mark.parametrize("end", [end_by_disabling, end_by_guiding, frozen])
+def test_the_motion_home_is_ended_by_disabling_and_by_a_fault_within_the_time(end):
+    cell = Cell()
+    cell.run(0.5)
+    cell.control.begin_home()
+    cell.run(0.5)
+    end(cell)
+    assert cell.run(STOPPED_WITHIN_S)[-1].must_stop
+    assert all(decision.must_stop for decision in cell.run(0.2))  # also if the driver starts it only now
+    cell.control.end_home(cell.clock.now_s)
+    cell.run(0.1)
+    assert not cell.tick().must_stop
+
+
 def test_after_the_motion_home_a_pushed_puck_moves_nothing():
     cell = moving()
     cell.control.begin_home()

@@ -55,6 +55,12 @@ def test_neutral_needs_an_unbroken_stream():
     assert not box.is_fresh(now_s + 0.2)
 
 
+def test_what_counts_as_neutral_never_creeps():
+    box = Inbox("human", RIG.limits)
+    box.accept(command(np.full(6, 5e-4)), 100.0)
+    assert box.newest is not None and not box.newest.twist.any()
+
+
 def test_a_push_or_a_refused_command_breaks_neutral():
     for bad in (command(FORWARD, time_s=100.4), command(np.full(6, np.inf), time_s=100.4)):
         box = Inbox("human", RIG.limits)

@@ -67,7 +67,9 @@ def test_a_puck_that_is_pushed_at_the_start_moves_nothing_until_it_was_let_go():
     device.axes = PUSH
     for _ in range(100):
         clock.step(PERIOD_S)
-        assert not teleop.step(device.read(), clock.now_s).twist.any()
+        out = teleop.step(device.read(), clock.now_s)
+        assert not out.twist.any()
+    assert not out.should_publish  # the arm cannot be armed either
 
 
 def test_unplugging_is_zero_at_once_then_silence_and_needs_neutral_after():
@@ -80,7 +82,7 @@ def test_unplugging_is_zero_at_once_then_silence_and_needs_neutral_after():
     assert outputs[0].should_publish and not outputs[-1].should_publish
     assert outputs[-1].problem == "the device is unplugged"
     hand.device.is_plugged = True
-    assert not any(out.twist.any() for out in hand.run(1))
+    assert not any(out.twist.any() or out.should_publish for out in hand.run(1))
     hand.device.axes = np.zeros(6)
     hand.run(0.4)
     hand.device.axes = PUSH
@@ -110,7 +112,7 @@ def test_a_held_puck_is_no_drift_and_a_puck_that_does_not_return_is():
     hand.device.axes = 0.15 * PUSH
     outputs = hand.run(12)
     assert outputs[100].twist.any()
-    assert not outputs[-1].twist.any()
+    assert not outputs[-1].twist.any() and not outputs[-1].should_publish
     assert any("re-zero it" in out.problem for out in outputs)
 
 
