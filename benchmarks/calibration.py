@@ -80,7 +80,13 @@ def measure(mode: Mode, config: Config, number: int) -> dict[str, Any]:
     row["levels"] = []
     for level in LEVELS:
         views = _disturbed(noisy, level * length_m, level * ROBOT_RAD, rng)
-        errors = _errors(cell, calibrate_pose(views, cell.board, intrinsics, mode=mode))
+        try:
+            errors = _errors(cell, calibrate_pose(views, cell.board, intrinsics, mode=mode))
+        except CalibrationError as refusal:
+            if level <= 1:
+                raise
+            row["levels"].append({"level": level, "refused": refusal.reason})
+            continue
         row["levels"].append({"level": level, **errors})
     row["noisy"] = row["levels"][LEVELS.index(1.0)]
     print(json.dumps({"mode": mode, "cell": number, **row}), file=sys.stderr, flush=True)
@@ -106,6 +112,8 @@ def summary(cells: list[dict[str, Any]]) -> dict[str, Any]:
         for truth in ("mm", "deg")
     }
     table["correlation"]["points"] = len(levels)
+    refused = [level["level"] for cell in cells for level in cell["levels"] if "refused" in level]
+    table["refused_at_noise_level"] = sorted(refused)
     alone = [cell["noisy"] for cell in cells]
     within = spearmanr([v["held_out_mm"] for v in alone], [v["mm"] for v in alone])[0] if len(alone) > 2 else np.nan
     table["correlation"]["held_out_mm~mm at the stated noise alone"] = round(float(within), 3)

@@ -66,10 +66,9 @@ class Board:
 
     @property
     def outline_m(self) -> np.ndarray:
-        """The four corners (4, 3) of the outermost row of inner corners, clockwise from the top left."""
-        left, top = self.square_m, self.square_m
-        right, bottom = self.width_m - left, self.height_m - top
-        return np.array([[left, top, 0], [right, top, 0], [right, bottom, 0], [left, bottom, 0]])
+        """The four corners (4, 3) of the squares' outer edge, clockwise from the top left."""
+        right, bottom = self.width_m, self.height_m
+        return np.array([[0, 0, 0], [right, 0, 0], [right, bottom, 0], [0, bottom, 0]], dtype=float)
 
     def picture(self, pixels_per_square: int = 100, *, margin_px: int = 0) -> np.ndarray:
         """The board as a grey image, uint8 (h, w), to be printed or rendered."""

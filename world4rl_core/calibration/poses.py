@@ -86,8 +86,7 @@ def shows_board(T_base_hand: np.ndarray, *, mode: Mode, board: Board, intrinsics
     """Whether the camera would see the whole board, near enough and not too flat."""
     link = inverse(T_base_hand) if mode == "eye_in_hand" else T_base_hand
     T = inverse(guess.T_parent_cam) @ link @ guess.T_board
-    corners = np.array([[0, 0, 0], [board.width_m, 0, 0], [board.width_m, board.height_m, 0], [0, board.height_m, 0]])
-    points = corners @ T[:3, :3].T + T[:3, 3]
+    points = board.outline_m @ T[:3, :3].T + T[:3, 3]
     if (points[:, 2] < 0.1).any():
         return False
     centre = points.mean(axis=0)

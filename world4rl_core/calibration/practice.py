@@ -14,6 +14,7 @@ from world4rl_core.hand_eye import Mode
 from world4rl_core.optics import Intrinsics
 from world4rl_core.rig import LimitsRig
 
+TRIES = 50
 GUESS_ERROR_M, GUESS_ERROR_RAD = 0.02, np.radians(5)
 LIMITS = LimitsRig(
     linear_mps=0.25,
@@ -110,25 +111,22 @@ def hand_pictures(
 
 def board_in_front(board: Board, intrinsics: Intrinsics, count: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
     """T_cam_board (4, 4) of a board held all over the picture, near and far, tilted by up to 45 degrees."""
-    outline = np.array([[0, 0, 0], [board.width_m, 0, 0], [board.width_m, board.height_m, 0], [0, board.height_m, 0]])
+    outline = board.outline_m
     middle = outline.mean(axis=0)
+    right_bottom = (intrinsics.width - 5.0, intrinsics.height - 5.0)
     while count:
-        tilt, direction = np.radians(rng.uniform(5, 45)), rng.uniform(-np.pi, np.pi)
-        turned = Rotation.from_rotvec(tilt * np.array([np.cos(direction), np.sin(direction), 0]))
-        R = (turned * Rotation.from_euler("z", rng.normal(scale=0.3))).as_matrix()
-        depth = intrinsics.fx * board.width_m / (rng.uniform(0.35, 0.9) * intrinsics.width)
-        pixel = rng.uniform(0.1, 0.9, 2) * (intrinsics.width, intrinsics.height)
-        ray = (pixel - (intrinsics.cx, intrinsics.cy)) / (intrinsics.fx, intrinsics.fy)
-        T = np.eye(4)
-        T[:3, :3] = R
-        T[:3, 3] = depth * np.append(ray, 1.0) - R @ middle
-        points = outline @ R.T + T[:3, 3]
-        pixels = project(points, intrinsics)
-        if (points[:, 2] > 0.05).all() and (pixels > 4).all() and (pixels.max(axis=0) < pixel_limits(intrinsics)).all():
-            count -= 1
-            yield T
-
-
-def pixel_limits(intrinsics: Intrinsics) -> np.ndarray:
-    """Right and bottom edge, four pixels inside."""
-    return np.array([intrinsics.width - 5.0, intrinsics.height - 5.0])
+        depth = intrinsics.fx * board.width_m / (rng.uniform(0.3, 0.9) * intrinsics.width)
+        for _ in range(TRIES):
+            tilt, direction = np.radians(rng.uniform(5, 45)), rng.uniform(-np.pi, np.pi)
+            turned = Rotation.from_rotvec(tilt * np.array([np.cos(direction), np.sin(direction), 0]))
+            pixel = rng.uniform(0.1, 0.9, 2) * (intrinsics.width, intrinsics.height)
+            ray = (pixel - (intrinsics.cx, intrinsics.cy)) / (intrinsics.fx, intrinsics.fy)
+            T = np.eye(4)
+            T[:3, :3] = (turned * Rotation.from_euler("z", rng.normal(scale=0.3))).as_matrix()
+            T[:3, 3] = depth * np.append(ray, 1.0) - T[:3, :3] @ middle
+            points = outline @ T[:3, :3].T + T[:3, 3]
+            pixels = project(points, intrinsics)
+            if (points[:, 2] > 0.05).all() and (pixels > 4).all() and (pixels < right_bottom).all():
+                count -= 1
+                yield T
+                break

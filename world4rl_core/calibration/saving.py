@@ -106,9 +106,14 @@ def _with_values(text: str, name: str, values: dict[str, Any]) -> str:
             node = present[key]
             end = len(text[: node.end_mark.index].rstrip()) if _is_block(node) else node.end_mark.index
             edits.append((node.start_mark.index, end, _yaml(value, indent)))
+        elif item.flow_style:
+            added.append(f", {key}: {_yaml(value, indent)}")
         else:
             added.append(f"\n{' ' * indent}{key}: {_yaml(value, indent)}")
-    if added:
+    if added and item.flow_style:
+        end = item.value[-1][1].end_mark.index
+        edits.append((end, end, "".join(added)))
+    elif added:
         last = item.value[-1][1]
         stop = len(text[: last.end_mark.index].rstrip()) if _is_block(last) else last.end_mark.index
         line_end = text.find("\n", stop)
@@ -145,6 +150,10 @@ def _check_text(path: Path, text: str, rig: Rig, wanted: CameraRig) -> None:
     try:
         trial.write_text(text)
         found = load_rig(trial)
+    except RigError as error:
+        raise RigError(
+            f"{path}: cannot be changed safely; write its cameras as calibration/rigs/panda.yaml has them"
+        ) from error
     finally:
         trial.unlink(missing_ok=True)
     others = [camera for camera in rig.cameras if camera.name != wanted.name]
@@ -155,7 +164,7 @@ def _check_text(path: Path, text: str, rig: Rig, wanted: CameraRig) -> None:
     names = [f.name for f in dataclasses.fields(CameraRig) if f.name not in kept]
     is_same = is_same and all(getattr(one, key) == getattr(wanted, key) for key in names)
     if not is_same or any(getattr(wanted, key) is not None and getattr(one, key) is None for key in kept):
-        raise RigError(f"{path}: cannot be changed safely; write its cameras as in calibration/rigs/panda.yaml")
+        raise RigError(f"{path}: cannot be changed safely; write its cameras as calibration/rigs/panda.yaml has them")
 
 
 def _free_name(path: Path) -> Path:

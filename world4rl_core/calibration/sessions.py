@@ -73,11 +73,11 @@ def _take_views(folder: SampleFolder, cell: Cell, camera: SimulatedCamera, rng: 
 def _rig(mount: str) -> str:
     """A rig file for the practice cell."""
     limits = {key: list(value) if isinstance(value, tuple) else value for key, value in vars(LIMITS).items()}
-    content = {
-        "name": "practice",
-        "robot": {"model": "panda", "host": "127.0.0.1", "realtime": False},
-        "limits": limits,
-        "cameras": [{"name": "camera", "serial": SERIAL, "mount": mount, "width": 640, "height": 480}],
-    }
-    header = "# A practice cell: it exists only in MuJoCo.\n"
-    return header + yaml.safe_dump(content, sort_keys=False, default_flow_style=None)
+    robot = {"model": "panda", "host": "127.0.0.1", "realtime": False}
+    camera = {"name": "camera", "serial": SERIAL, "mount": mount, "width": 640, "height": 480}
+    text = yaml.safe_dump(
+        {"name": "practice", "robot": robot, "limits": limits}, sort_keys=False, default_flow_style=None
+    )
+    return (
+        "# A practice cell: it exists only in MuJoCo.\n" + text + yaml.safe_dump({"cameras": [camera]}, sort_keys=False)
+    )
