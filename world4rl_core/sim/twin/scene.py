@@ -115,9 +115,11 @@ def _strengthen_hand(scene: ET.Element, hand: ET.Element) -> None:
 
 def _add_cameras(scene: ET.Element, hand: ET.Element) -> None:
     world = _section(scene, "worldbody")
-    ET.SubElement(world, "camera", name="external", fovy="34", **_looking((1.05, -0.62, 0.6), (0.49, 0.0, 0.09)))
+    external = _looking((1.05, -0.62, 0.6), (0.49, 0.0, 0.09))
+    ET.SubElement(world, "camera", {"name": "external", "fovy": "34", **external})
     # In front of the hand, tilted back towards the fingertips; up in its picture is away from the arm.
-    ET.SubElement(hand, "camera", name="wrist", fovy="70", **_looking((0.08, 0, 0.03), (0.035, 0, 0.16), up=(1, 0, 0)))
+    wrist = _looking((0.08, 0, 0.03), (0.035, 0, 0.16), up=(1, 0, 0))
+    ET.SubElement(hand, "camera", {"name": "wrist", "fovy": "70", **wrist})
 
 
 def _looking(
@@ -131,7 +133,7 @@ def _looking(
 
 
 def _add_objects(scene: ET.Element) -> None:
-    text = resources.files(__package__).joinpath("scene.xml").read_text(encoding="utf-8")
+    text = resources.files("world4rl_core.sim.twin").joinpath("scene.xml").read_text(encoding="utf-8")
     for addition in ET.fromstring(text):
         section = scene.find(addition.tag)
         if section is None:
