@@ -94,6 +94,52 @@ COMMANDS: dict[str, Command] = {
         "runs/session",
         run="world4rl_core.evaluation.session_report:report",
     ),
+    "calibrate board": Command(
+        "Write the ChArUco board as a page to print.",
+        "--out board.pdf",
+        run="world4rl_core.calibration.calibrate:board",
+    ),
+    "calibrate intrinsics": Command(
+        "Estimate a camera's intrinsics from a folder of samples, or say what is missing.",
+        "calibration/samples/wrist_intrinsics --rig panda",
+        run="world4rl_core.calibration.calibrate:intrinsics",
+    ),
+    "calibrate hand-eye": Command(
+        "Find a camera's pose on the hand or in the base from a folder of samples, or say what is wrong.",
+        "calibration/samples/wrist_hand_eye --rig panda",
+        run="world4rl_core.calibration.calibrate:hand_eye",
+    ),
+    "calibrate practice": Command(
+        "Draw a calibration session in MuJoCo, to learn on without hardware.",
+        "runs/practice --mount hand",
+        run="world4rl_core.calibration.sessions:practice",
+    ),
+    "calibrate reference": Command(
+        "Store what a calibrated camera sees, for the drift check.",
+        "live.png panda external --data datasets/expert",
+        run="world4rl_core.calibration.drift_commands:reference",
+    ),
+    "calibrate drift": Command(
+        "Compare a live picture with the reference: OK, WARN or FAIL, with a picture; FAIL exits 1.",
+        "live.png panda external",
+        run="world4rl_core.calibration.drift_commands:drift",
+    ),
+    "rig init": Command(
+        "Write a rig file by asking.",
+        "lab",
+        run="world4rl_core.calibration.rig_commands:init",
+    ),
+    "rig check": Command(
+        "List what is wrong or missing in a rig file; exit 1 when there is anything.",
+        "panda",
+        run="world4rl_core.calibration.rig_commands:check",
+        finds_problems=True,
+    ),
+    "rig show": Command(
+        "Draw a rig from above and from the side: workspace box, arm, what the cameras see.",
+        "panda --out rig.png",
+        run="world4rl_core.calibration.rig_commands:show",
+    ),
     "demo metaworld": _loop(
         "Run the whole loop on one Meta-World task and write a report.",
         "--task button-press-topdown-v3 --seed 0 --out runs/demo",

@@ -44,7 +44,7 @@ def draw_rig(rig: Rig, path: Path) -> Path:
     missing = [name for name, pose in poses.items() if pose is None]
     note = f"    not calibrated, so not drawn: {', '.join(missing)}" if missing else ""
     figure.suptitle(f"rig {rig.name}: {rig.robot.model} at {rig.robot.host}{note}")
-    figure.axes[0].legend(loc="upper right", fontsize=9)
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=100)
     return path
@@ -86,7 +86,7 @@ def _draw_box(axes: Axes, rig: Rig, plane: tuple[int, int]) -> None:
     axes.plot([], [], color="tab:blue", label="workspace box of the end effector")
     text = " x ".join(f"{1000 * length:.0f}" for length in size)
     axes.annotate(
-        f"{text} mm", (low[a], low[b]), textcoords="offset points", xytext=(4, 4), fontsize=8, color="tab:blue"
+        f"{text} mm", (low[a], low[b]), textcoords="offset points", xytext=(4, -12), fontsize=8, color="tab:blue"
     )
 
 
