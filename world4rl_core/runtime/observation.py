@@ -8,6 +8,7 @@ import numpy as np
 
 ROBOT = "robot"
 KEPT_S = 0.5
+NOTHING = np.zeros(0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +24,7 @@ class ObservationSync:
 
     def __init__(self, cameras: Sequence[str]) -> None:
         self._images: dict[str, deque[tuple[float, np.ndarray]]] = {camera: deque() for camera in cameras}
-        self._states: deque[tuple[float, None]] = deque()
+        self._states: deque[tuple[float, np.ndarray]] = deque()
 
     def add_image(self, camera: str, image: np.ndarray, stamp_s: float) -> None:
         """A raw picture; those of other cameras are ignored."""
@@ -31,7 +32,7 @@ class ObservationSync:
             _keep(self._images[camera], (stamp_s, image))
 
     def add_state(self, stamp_s: float) -> None:
-        _keep(self._states, (stamp_s, None))
+        _keep(self._states, (stamp_s, NOTHING))
 
     def newest(self) -> Observation:
         """The newest instant that every camera has a picture of, with the readings nearest to it.
@@ -47,7 +48,7 @@ class ObservationSync:
         return Observation({camera: image for camera, (_, image) in found.items()}, stamps_s | {ROBOT: state_s})
 
 
-def _keep(items: deque, item: tuple[float, object]) -> None:
+def _keep(items: deque, item: tuple[float, np.ndarray]) -> None:
     """In order of time; a stamp before the newest means that the clock was set back."""
     while items and items[-1][0] >= item[0]:
         items.pop()

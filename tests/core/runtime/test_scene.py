@@ -1,0 +1,30 @@
+"""Overlay and camera shift of a start scene."""
+
+import numpy as np
+import pytest
+
+from world4rl_core.runtime.scene import overlay, shift_px
+
+RNG = np.random.default_rng(0)
+TABLE = np.kron(RNG.integers(0, 200, (16, 16)), np.ones((8, 8)))[..., None].repeat(3, 2).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(0, 0), (3, 0), (0, -4), (-5, 12)])
+def test_a_moved_picture_is_measured_in_pixels(rows, columns):
+    moved = np.roll(TABLE, (rows, columns), axis=(0, 1))
+    assert shift_px(TABLE, moved) == pytest.approx(np.hypot(rows, columns), abs=0.5)
+
+
+def test_a_moved_object_or_another_light_is_no_shift():
+    first, second = TABLE.copy(), TABLE.copy()
+    first[40:60, 30:50], second[44:64, 45:65] = (255, 0, 0), (255, 0, 0)
+    assert shift_px(first, second) == 0
+    assert shift_px(first, (0.7 * second).astype(np.uint8)) == 0
+
+
+def test_the_overlay_is_grey_where_target_and_live_picture_agree():
+    live = TABLE.copy()
+    live[:64] = 255 - live[:64]
+    mixed = overlay(TABLE, live)
+    spread = mixed.max(axis=-1).astype(int) - mixed.min(axis=-1)
+    assert spread[64:].max() == 0 and spread[:64].mean() > 30
