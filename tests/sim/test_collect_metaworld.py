@@ -73,6 +73,18 @@ def test_noise_cycles_over_the_episodes() -> None:
     assert spread[0] == spread[2] == 0 and min(spread[1], spread[3]) > 0.1
 
 
+def test_noise_with_memory_strays_steadily_and_is_as_wide() -> None:
+    still = partial(Constant, 0.0, 0.0, 0.0, 0.0)
+
+    def played(memory: float) -> np.ndarray:
+        options = {"episodes": 8, "seed": 0, "noise": (0.2,), "noise_memory": memory}
+        return np.stack([t.action[:-1] for t in collect(BRIEF, source="policy", make_policy=still, **options)])
+
+    white, slow = played(0.0), played(0.95)
+    assert 0.15 < white.std() < 0.25 and 0.12 < slow.std() < 0.28
+    assert np.abs(np.diff(slow, axis=1)).mean() < 0.5 * np.abs(np.diff(white, axis=1)).mean()
+
+
 def test_only_successes_gives_up_with_advice() -> None:
     wanted = collect(BRIEF, source="random", episodes=1, seed=0, only_successes=True, max_tries=2)
     with pytest.raises(SimulatorError, match="episode 0 failed 2 times in a row; lower the noise"):
@@ -92,6 +104,7 @@ def test_streams_of_one_seed_are_apart() -> None:
         ({"source": "expert", "make_policy": partial(Constant, 0.0)}, "with a policy"),
         ({"source": "expert", "noise": (-0.1,)}, "noise must be"),
         ({"source": "expert", "noise": ()}, "noise must be"),
+        ({"source": "expert", "noise_memory": 1.0}, "noise_memory must lie in"),
         ({"source": "expert", "workers": 0}, "workers must be at least 1"),
     ],
 )

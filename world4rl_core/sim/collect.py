@@ -31,6 +31,7 @@ def collect(
     workers: int = 1,
     make_policy: Callable[[], Policy] | None = None,
     noise: Sequence[float] = (0.0,),
+    noise_memory: float = 0.0,
     stop_on_success: bool = False,
     only_successes: bool = False,
     max_tries: int = 10,
@@ -39,19 +40,23 @@ def collect(
     """Yields `episodes` trajectories in order, the same for the same seed whatever the number of workers.
 
     `source` is "expert" (scripted), "policy" or "random" (smooth wandering of hand and gripper).
-    Episode k adds white noise of standard deviation `noise[k % len(noise)]` to each action; the requested action stays
-    clean. `only_successes` plays again, from another state, what failed, at most `max_tries` times. `first_episode` > 0
-    continues an interrupted collection. `make_policy` (for source "policy"; picklable) runs once in each worker.
+    Episode k adds noise of standard deviation `noise[k % len(noise)]` to each action, correlated from step to step by
+    `noise_memory` (0: white); the requested action stays clean. `only_successes` plays again, from another state, what
+    failed, at most `max_tries` times. `first_episode` > 0 continues an interrupted collection. `make_policy` (for
+    source "policy"; picklable) runs once in each worker.
 
     Raises ConfigError for a contradictory request and SimulatorError when the simulator cannot run, a worker dies, or
     `max_tries` is exhausted.
     """
     _check(source=source, episodes=episodes, make_policy=make_policy, noise=noise, max_tries=max_tries, seed=seed)
+    if not 0 <= noise_memory < 1:
+        raise ConfigError(f"noise_memory must lie in [0, 1), got {noise_memory}")
     recipe = Recipe(
         config=config,
         source=source,
         seed=seed,
         noise=tuple(noise),
+        noise_memory=noise_memory,
         stop_on_success=stop_on_success,
         tries=max_tries if only_successes else 1,
         only_successes=only_successes,
@@ -68,6 +73,7 @@ class Recipe:
     source: str
     seed: int
     noise: tuple[float, ...]
+    noise_memory: float
     stop_on_success: bool
     tries: int
     only_successes: bool
@@ -99,6 +105,7 @@ class Collector:
                 simulator=recipe.config,
                 seed=seed,
                 noise_std=recipe.noise[episode % len(recipe.noise)],
+                noise_memory=recipe.noise_memory,
                 stop_on_success=recipe.stop_on_success,
                 source=recipe.source,
             )

@@ -83,21 +83,24 @@ def record(
     simulator: Simulator,
     seed: int,
     noise_std: float,
+    noise_memory: float,
     stop_on_success: bool,
     source: str,
 ) -> Trajectory:
     """Plays one episode from `seed` until the horizon, or the first success if `stop_on_success`.
 
-    `choose` maps an observation to the requested action; white Gaussian noise of `noise_std`, seeded by `seed`, is
-    added and the sum clipped to [-1, 1] before it is applied.
+    `choose` maps an observation to the requested action; Gaussian noise of `noise_std`, each step's correlated with the
+    one before by `noise_memory`, seeded by `seed`, is added and the sum clipped to [-1, 1] before it is applied.
     """
     rng = np.random.default_rng([seed, 1])
     observation, _ = env.reset(seed=seed)
     observations, requests, actions, rewards, successes = [observation], [], [], [], []
     ended = truncated = False
+    noise, kick = noise_std * rng.standard_normal(simulator.action_dim), noise_std * np.sqrt(1 - noise_memory**2)
     while not (ended or truncated):
         requested = np.clip(choose(observation), -1.0, 1.0).astype(np.float32)
-        action = np.clip(requested + noise_std * rng.standard_normal(requested.shape), -1.0, 1.0).astype(np.float32)
+        action = np.clip(requested + noise, -1.0, 1.0).astype(np.float32)
+        noise = noise_memory * noise + kick * rng.standard_normal(simulator.action_dim)
         observation, reward, terminated, truncated, info = env.step(action)
         ended = terminated and stop_on_success
         observations.append(observation)

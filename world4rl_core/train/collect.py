@@ -36,6 +36,8 @@ class Options:
     """Run folder of the policy, for source `policy`."""
     noise: tuple[float, ...] = (0.0,)
     """Deviations of the exploration noise; episode k uses the k-th, cyclically."""
+    noise_memory: float = 0.0
+    """Correlation of the noise from one step to the next; near 1 an episode strays steadily, and covers more states."""
     only_successes: bool = False
     """Play again, from another state, what failed."""
     stop_on_success: bool = False
@@ -91,7 +93,7 @@ def collect_into(config: Options, simulator: Simulator) -> Path:
         done = writer.num_episodes if writer is not None else 0
         trajectories = collect(
             simulator, source=config.source, episodes=max(0, config.episodes - done), seed=config.seed,
-            workers=config.workers, make_policy=make_policy, noise=config.noise,
+            workers=config.workers, make_policy=make_policy, noise=config.noise, noise_memory=config.noise_memory,
             stop_on_success=config.stop_on_success, only_successes=config.only_successes, first_episode=done,
         )  # fmt: skip
         if writer is None:

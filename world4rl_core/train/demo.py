@@ -55,6 +55,7 @@ class MetaWorldBench:
         *,
         episodes: int,
         noise: tuple[float, ...] = (0.0,),
+        noise_memory: float = 0.0,
         policy: Path | None = None,
         only_successes: bool = False,
     ) -> object:
@@ -63,7 +64,8 @@ class MetaWorldBench:
         return collect.run(
             collect.Config(
                 task=self.config.task, source=source, out=out, episodes=episodes, workers=self.config.workers,
-                policy=policy, noise=noise, only_successes=only_successes, size=recipe.size, horizon=recipe.horizon,
+                policy=policy, noise=noise, noise_memory=noise_memory, only_successes=only_successes,
+                size=recipe.size, horizon=recipe.horizon,
                 frame_skip=recipe.frame_skip, expert_gain=recipe.expert_gain, seed=self.config.seed,
             )
         )  # fmt: skip

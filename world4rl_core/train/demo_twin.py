@@ -71,6 +71,7 @@ class TwinBench:
         *,
         episodes: int,
         noise: tuple[float, ...] = (0.0,),
+        noise_memory: float = 0.0,
         policy: Path | None = None,
         only_successes: bool = False,
     ) -> object:
@@ -79,7 +80,8 @@ class TwinBench:
         return collect_twin.run(
             collect_twin.Config(
                 task=config.task, source=source, out=out, episodes=episodes, workers=config.workers, policy=policy,
-                noise=noise, only_successes=only_successes, rig=config.rig, cameras=(config.camera,),
+                noise=noise, noise_memory=noise_memory, only_successes=only_successes, rig=config.rig,
+                cameras=(config.camera,),
                 size=self.recipe.size, horizon=self.recipe.horizon, seed=config.seed,
             )
         )  # fmt: skip

@@ -31,6 +31,7 @@ class Bench(Protocol):
         *,
         episodes: int,
         noise: tuple[float, ...] = (0.0,),
+        noise_memory: float = 0.0,
         policy: Path | None = None,
         only_successes: bool = False,
     ) -> object:
@@ -115,7 +116,12 @@ def stages(bench: Bench, recipe: Recipe, out: Path, *, seed: int, override_trust
         Stage(
             "record episodes of the cloned policy",
             lambda: bench.record(
-                "policy", policy, episodes=recipe.policy_episodes, noise=recipe.policy_noise, policy=at.clone
+                "policy",
+                policy,
+                episodes=recipe.policy_episodes,
+                noise=recipe.policy_noise,
+                noise_memory=recipe.policy_noise_memory,
+                policy=at.clone,
             ),
         ),
         Stage("record random episodes", lambda: bench.record("random", random, episodes=recipe.random_episodes)),

@@ -15,6 +15,7 @@ class Recipe:
     random_episodes: int = 30
     """Episodes of smooth random exploration."""
     policy_noise: tuple[float, ...] = (0.1, 0.2, 0.4)
+    policy_noise_memory: float = 0.0
     expert_noise: float = 0.1
     size: int = 48
     """Height and width of the frames."""
@@ -34,11 +35,13 @@ class Recipe:
 
 
 DEFAULT = Recipe()
-LONG_STEPS = dataclasses.replace(DEFAULT, policy_episodes=400, horizon=25, frame_skip=8, expert_gain=0.5)
+LONG_STEPS = dataclasses.replace(
+    DEFAULT, policy_episodes=400, horizon=25, frame_skip=8, expert_gain=0.5, policy_noise_memory=0.9
+)
 RECIPES: dict[str, Recipe] = {
     "button-press-topdown-v3": dataclasses.replace(DEFAULT, demonstrations=2, horizon=25),
     "door-lock-v3": LONG_STEPS,
-    "handle-pull-v3": dataclasses.replace(LONG_STEPS, demonstrations=25),
+    "handle-pull-v3": dataclasses.replace(LONG_STEPS, demonstrations=15),
     "faucet-close-v3": dataclasses.replace(DEFAULT, demonstrations=2, horizon=30),
     "faucet-open-v3": dataclasses.replace(DEFAULT, demonstrations=3, horizon=25),
 }
