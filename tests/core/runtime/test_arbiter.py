@@ -104,7 +104,7 @@ def test_after_release_a_policy_does_not_go_on_by_itself_within_the_pause():
 ACTS = st.lists(st.tuples(st.sampled_from([0.0, 1.0, None]), st.sampled_from([0.0, 1.0, None])), max_size=80)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(acts=ACTS, needs_human=st.booleans())
 def test_a_policy_never_moves_the_arm_within_the_pause_after_a_touch(acts, needs_human):
     table = Table(needs_human=needs_human)
@@ -121,7 +121,7 @@ def test_a_policy_never_moves_the_arm_within_the_pause_after_a_touch(acts, needs
             assert choice.command is None
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(acts=ACTS)
 def test_every_command_that_is_chosen_is_fresh(acts):
     table = Table()

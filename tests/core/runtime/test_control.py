@@ -443,4 +443,4 @@ class AnythingHappens(RuleBasedStateMachine):
 
 
 TestAnythingHappens = AnythingHappens.TestCase
-TestAnythingHappens.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestAnythingHappens.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
