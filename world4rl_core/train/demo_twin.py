@@ -45,8 +45,9 @@ def run(config: Config) -> str:
     recipe = recipe_for(config.task)
     places = loop.Places(config.out)
     todo = loop.stages(
-        TwinBench(config, recipe), recipe, config.out, seed=config.seed, override_trust=config.override_trust
-    )
+        TwinBench(config, recipe), recipe, config.out, seed=config.seed, override_trust=config.override_trust,
+        size=(recipe.size, recipe.size),
+    )  # fmt: skip
     for name, policy in (("cloned", places.clone), ("refined", places.refined)):
         options = bundle.Config(policy=policy, rig=config.rig, out=config.out / "bundles" / name)
         todo.insert(-1, loop.Stage(f"export the {name} policy", lambda options=options: _export_once(options)))
@@ -82,7 +83,7 @@ class TwinBench:
                 task=config.task, source=source, out=out, episodes=episodes, workers=config.workers, policy=policy,
                 noise=noise, noise_memory=noise_memory, only_successes=only_successes, rig=config.rig,
                 cameras=(config.camera,),
-                size=self.recipe.size, horizon=self.recipe.horizon, seed=config.seed,
+                horizon=self.recipe.horizon, seed=config.seed,
             )
         )  # fmt: skip
 

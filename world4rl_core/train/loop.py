@@ -86,24 +86,27 @@ class Places:
         return self.out / "evaluation"
 
 
-def stages(bench: Bench, recipe: Recipe, out: Path, *, seed: int, override_trust: str = "") -> list[Stage]:
-    """All stages of the loop, in order."""
+def stages(
+    bench: Bench, recipe: Recipe, out: Path, *, seed: int, override_trust: str = "", size: tuple[int, int] | None = None
+) -> list[Stage]:
+    """All stages of the loop, in order. `size` (h, w) resizes the recorded pictures for training."""
     at = Places(out)
     expert, policy, random = at.datasets
-    clone = bc.Config(data=(expert,), out=at.clone, steps=recipe.clone_steps, held_out=0.0, seed=seed)
+    clone = bc.Config(data=(expert,), out=at.clone, steps=recipe.clone_steps, held_out=0.0, size=size, seed=seed)
     imagine = world_model.Config(
-        data=at.datasets, out=at.world_model, steps=recipe.world_model_steps, held_out=recipe.held_out, seed=seed,
+        data=at.datasets, out=at.world_model, steps=recipe.world_model_steps, held_out=recipe.held_out, size=size,
+        seed=seed,
     )  # fmt: skip
     judge = reward.Config(
         data=at.datasets, out=at.reward, world_model=at.world_model, steps=recipe.reward_steps,
-        held_out=recipe.held_out, seed=seed,
+        held_out=recipe.held_out, size=size, seed=seed,
     )  # fmt: skip
     check = trust.Config(data=at.datasets, world_model=at.world_model, reward=at.reward, out=at.trust)
     improve = refine.Config(
         policy=at.clone, world_model=at.world_model, reward=at.reward, data=at.datasets, out=at.refined,
         iterations=recipe.iterations, rollout_steps=min(25, recipe.horizon),
         imagination=ImaginationConfig(horizon=recipe.horizon), ppo=PPOConfig(std=recipe.std),
-        override_trust=override_trust, seed=seed,
+        override_trust=override_trust, size=size, seed=seed,
     )  # fmt: skip
     return [
         Stage(
