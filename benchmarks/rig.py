@@ -1,0 +1,287 @@
+"""Speed and stopping of the real-time twin: `python -m benchmarks.rig` prints one JSON line.
+
+The nodes are those of `world4rl up rig backend:=sim` and the teleop node, whose SpaceMouse this program plays.
+Simulation steps and pictures are counted per second of the wall while the arm moves. Latencies are wall time from the
+first twist that is not neutral to the command that left for the arm, and to the hand's first 0.5 mm. Stop times are
+simulation time from SIGKILL until the hand stays within 1 mm; other programs on the machine lengthen all but these.
+"""
+
+import math
+import os
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rclpy
+import tyro
+import yaml
+from geometry_msgs.msg import PoseStamped, TwistStamped
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import Image
+from std_msgs.msg import String
+from std_srvs.srv import SetBool, Trigger
+
+from benchmarks.timing import report
+from world4rl import convert, qos
+from world4rl.bringup import NAMESPACE, RIG_ARGUMENTS, Process, rig_processes
+from world4rl.drivers.hid_socket import HidSender
+from world4rl.drivers.spacemouse import SIMULATED_MODEL, reports, ros_info
+from world4rl.up import command_line
+from world4rl_core.rig import RIGS
+from world4rl_core.robot.kinematics import forward
+
+START_S, ANSWER_S = 120.0, 60.0
+MOVED_M, STILL_M = 0.0005, 0.001
+PUSH = np.array([0.0, 0.5, 0.0, 0.0, 0.0, 0.0])
+WANTED_STEPS_PER_S, WANTED_FPS, LONGEST_STOP_S = 800, 15, 0.3
+
+
+@dataclass(frozen=True)
+class Config:
+    """Options of `python -m benchmarks.rig`."""
+
+    seconds: float = 20.0
+    """How long steps and pictures are counted."""
+    pushes: int = 40
+    """Starts of a motion whose latency is measured."""
+    kills: int = 3
+    """SIGKILLs of each of the two nodes."""
+
+
+class Rig:
+    """The running nodes, the SpaceMouse, and what can be seen from outside."""
+
+    def __init__(self, folder: Path) -> None:
+        os.environ |= {"ROS_DOMAIN_ID": str(1 + os.getpid() % 100), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+        os.environ["OMP_NUM_THREADS"] = "1"
+        facts = yaml.safe_load((RIGS / "twin.yaml").read_text())
+        facts["robot"]["host"] = f"127.9.{os.getpid() // 250 % 250}.{1 + os.getpid() % 250}"
+        file = folder / "rig.yaml"
+        file.write_text(yaml.safe_dump(facts))
+        self.cameras = [camera["name"] for camera in facts["cameras"]]
+        arguments = {name: argument.default for name, argument in RIG_ARGUMENTS.items()} | {"rig": str(file)}
+        device = folder / "spacemouse"
+        teleop = Process("teleop", "teleop", {"rig": str(file), "use_sim_time": True, "device": f"unix:{device}"})
+        self._processes = {process.name: process for process in [*rig_processes(arguments), teleop]}
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._log = (folder / "nodes.log").open("ab")
+        self._stick, self.axes = HidSender(device), np.zeros(6)
+        self.counts: Counter[str] = Counter()
+        self.hand: list[tuple[float, np.ndarray]] = []
+        self.heard_s: dict[str, float] = {}
+        """When, on the wall clock, each event of a push was seen first."""
+        self.status: dict[str, Any] = {}
+        self._begin_m = np.full(3, np.nan)
+        self._listen()
+
+    def start(self, *names: str) -> None:
+        for name in names or tuple(self._processes):
+            words = command_line(self._processes[name])
+            self._running[name] = subprocess.Popen(words, stdout=self._log, stderr=self._log)
+
+    def kill(self, name: str) -> float:
+        """SIGKILL; returns the simulation time of it."""
+        killed_s = self.now_s()
+        self._running[name].send_signal(signal.SIGKILL)
+        self._running[name].wait()
+        return killed_s
+
+    def close(self) -> None:
+        self._is_open = False
+        for thread in self._threads:
+            thread.join()
+        self._stick.close()
+        for process in reversed(self._running.values()):
+            process.send_signal(signal.SIGINT)
+        for process in self._running.values():
+            process.wait(20)
+        rclpy.try_shutdown()
+
+    def processor_s(self, name: str) -> float:
+        """Seconds of a processor that a node has used, without its child processes."""
+        fields = Path(f"/proc/{self._running[name].pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def now_s(self) -> float:
+        return self.hand[-1][0] if self.hand else 0.0
+
+    def wait(self, is_met: Callable[[], Any], what: str, *, timeout_s: float = ANSWER_S) -> None:
+        until_s = time.monotonic() + timeout_s
+        while not is_met():
+            if time.monotonic() > until_s:
+                raise SystemExit(f"not within {timeout_s:g} s: {what}; the arm says {self.status}")
+            time.sleep(0.002)
+
+    def sleep(self, seconds: float) -> None:
+        """In simulation time."""
+        until_s = self.now_s() + seconds
+        self.wait(lambda: self.now_s() >= until_s, "the passing of simulation time")
+
+    def call(self, kind: Any, name: str, **fields: Any) -> bool:
+        client = self._node.create_client(kind, name)
+        self.wait(client.service_is_ready, name)
+        answer = client.call_async(kind.Request(**fields))
+        self.wait(answer.done, name)
+        self._node.destroy_client(client)
+        return answer.result().success
+
+    def get_ready(self) -> None:
+        """At home, armed, nobody pushes."""
+        self.axes = np.zeros(6)
+        self.call(SetBool, "arm/enable", data=False)
+        ready = ("arm/reset_latch", "arm/home")
+        self.wait(lambda: all(self.call(Trigger, name) for name in ready), "the way home")
+        self.sleep(0.5)
+        self.wait(lambda: self.call(SetBool, "arm/enable", data=True), "arming")
+
+    def push(self) -> dict[str, float]:
+        """Pushes from rest until the hand moves; the wall time of each event."""
+        self._begin_m = self.hand[-1][1]
+        self.heard_s = {}
+        self.axes = PUSH if self._begin_m[1] < 0 else -PUSH
+        self.wait(lambda: "moved" in self.heard_s or self.status["level"] != "armed", "motion")
+        return self.heard_s
+
+    def stop_time_s(self, killed_s: float) -> float:
+        """Simulation time from the kill until the hand is within STILL_M of where it came to rest."""
+        self.sleep(1.0)
+        rest_m = self.hand[-1][1]
+        moving = [at_s for at_s, position in self.hand if np.linalg.norm(position - rest_m) > STILL_M]
+        return max(0.0, max(moving) - killed_s)
+
+    def _listen(self) -> None:
+        rclpy.init()
+        self._node = rclpy.create_node(
+            "benchmark", namespace=NAMESPACE, parameter_overrides=[Parameter("use_sim_time", value=True)]
+        )
+        topics: dict[str, tuple[Any, Callable[[Any], None]]] = {
+            "sim/state": (String, self._see_hand),
+            "franka/status": (String, lambda message: self.status.update(convert.json_of(message))),
+            "franka/current_pose": (PoseStamped, self._see_pose),
+            "cmd/twist": (TwistStamped, lambda message: self._see_twist("asked", message)),
+            "arm/applied": (TwistStamped, lambda message: self._see_twist("applied", message)),
+        }
+        for name, (kind, see) in topics.items():
+            self._node.create_subscription(kind, name, see, qos.SENSOR_READER)
+        for name in self.cameras:
+            topic = f"{name}/color/image_raw"
+            self._node.create_subscription(Image, topic, lambda _, name=name: self._count(name), qos.SENSOR_READER)
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self._node)
+        self._is_open = True
+        self._threads = [threading.Thread(target=run, daemon=True) for run in (self._spin, self._hold_stick)]
+        for thread in self._threads:
+            thread.start()
+
+    def _spin(self) -> None:
+        while self._is_open:
+            self._executor.spin_once(timeout_sec=0.05)
+
+    def _hold_stick(self) -> None:
+        info = ros_info(SIMULATED_MODEL)
+        while self._is_open:
+            self._stick.send(reports(self.axes, (False, False), info=info))
+            time.sleep(0.005)
+
+    def _count(self, what: str) -> None:
+        self.counts[what] += 1
+
+    def _see_hand(self, message: String) -> None:
+        snapshot = convert.snapshot_of(message)
+        self.hand.append((snapshot.time_s, forward(snapshot.qpos[:7])[:3, 3]))
+
+    def _see_pose(self, message: PoseStamped) -> None:
+        if np.linalg.norm(convert.pose_of(message)[0] - self._begin_m) > MOVED_M:
+            self.heard_s.setdefault("moved", time.monotonic())
+
+    def _see_twist(self, what: str, message: TwistStamped) -> None:
+        if np.linalg.norm(convert.twist_of(message)) > 1e-3:
+            self.heard_s.setdefault(what, time.monotonic())
+
+
+def main(config: Config) -> None:
+    """Prints the figures."""
+    with tempfile.TemporaryDirectory() as folder:
+        rig = Rig(Path(folder))
+        try:
+            rig.start()
+            rig.wait(lambda: rig.hand and rig.status, "the nodes", timeout_s=START_S)
+            rig.get_ready()
+            figures = rates(rig, config.seconds) | latencies(rig, config.pushes) | stops(rig, config.kills)
+        finally:
+            rig.close()
+    slowest = min(figures[f"{name}_fps"] for name in rig.cameras)
+    figures["ok"] = bool(
+        figures["steps_per_s"] >= WANTED_STEPS_PER_S
+        and slowest >= WANTED_FPS
+        and max(figures["stop_after_teleop_killed_s"], figures["stop_after_arm_killed_s"]) <= LONGEST_STOP_S
+    )
+    report(figures | {"load_average": os.getloadavg()[0], "cores": os.cpu_count()})
+
+
+def rates(rig: Rig, seconds: float) -> dict[str, Any]:
+    """Steps and pictures per second while the hand goes back and forth."""
+    rig.counts.clear()
+    began_s, steps_s, used_s = time.monotonic(), rig.now_s(), rig.processor_s("sim")
+    while (wall_s := time.monotonic() - began_s) < seconds:
+        is_armed = rig.status["level"] == "armed"
+        rig.axes = PUSH * math.sin(2 * math.pi * wall_s / 4) if is_armed else np.zeros(6)
+        time.sleep(0.02)
+    steps = (rig.now_s() - steps_s) * 1000
+    rig.axes = np.zeros(6)
+    found = {"steps_per_s": steps / wall_s, "steps_per_core_s": steps / (rig.processor_s("sim") - used_s)}
+    return found | {f"{name}_fps": rig.counts[name] / wall_s for name in rig.cameras}
+
+
+def latencies(rig: Rig, pushes: int) -> dict[str, Any]:
+    """From the first twist to the command that left for the arm, and to the hand's motion."""
+    delays: dict[str, list[float]] = {"applied": [], "moved": []}
+    while len(delays["moved"]) < pushes:
+        rig.get_ready()
+        rig.sleep(0.3)
+        for _ in range(10):
+            seen = rig.push()
+            rig.axes = np.zeros(6)
+            if not {"asked", "applied", "moved"} <= set(seen):
+                break  # held, because commands came late on a busy machine
+            for name, values in delays.items():
+                values.append(seen[name] - seen["asked"])
+            rig.sleep(0.7)
+    names = {"applied": "command_to_arm", "moved": "command_to_motion"}
+    figures = {
+        f"{names[name]}_p{share}_ms": 1000 * float(np.percentile(values, share))
+        for name, values in delays.items()
+        for share in (50, 99)
+    }
+    return figures | {"pushes": len(delays["moved"])}
+
+
+def stops(rig: Rig, kills: int) -> dict[str, Any]:
+    """The longest of `kills` stops for each node, at 0.1 m/s."""
+    longest = {}
+    for name in ("teleop", "arm"):
+        times = []
+        for _ in range(kills):
+            rig.get_ready()
+            rig.push()
+            rig.sleep(0.3)
+            times.append(rig.stop_time_s(rig.kill(name)))
+            rig.axes = np.zeros(6)
+            rig.status.clear()
+            rig.start(name)
+            rig.wait(lambda: rig.status, "the arm node", timeout_s=START_S)
+        longest[f"stop_after_{name}_killed_s"] = max(times)
+    return longest | {"kills": kills}
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config, description=__doc__))
