@@ -94,12 +94,16 @@ class Stage:
                 self.wait(lambda: node.now_s() > self.time_s - STEP_S / 2, "the clock")
             time.sleep(0.002)
 
-    def call(self, name: str) -> tuple[bool, str]:
+    def call(self, name: str, *, timeout_s: float = 60.0) -> tuple[bool, str]:
+        """The answer; (False, ...) when there is none, as when the node was killed and its ghost is still announced."""
         client = self.node.create_client(Trigger, name)
         self.wait(client.service_is_ready, f"service {name}")
         answer = client.call_async(Trigger.Request())
-        self.wait(answer.done, f"answer of {name}")
-        return answer.result().success, answer.result().message
+        until_s = time.monotonic() + timeout_s
+        while not answer.done() and time.monotonic() < until_s:
+            time.sleep(0.002)
+        self.node.destroy_client(client)
+        return (answer.result().success, answer.result().message) if answer.done() else (False, "no answer")
 
     def wait(self, is_met: Callable[[], Any], what: str, *, timeout_s: float = 60.0) -> None:
         until_s = time.monotonic() + timeout_s

@@ -30,42 +30,48 @@ class Process:
             words += ["-p", f"{name}:={value}"]
         quiet = {"ROS_DOMAIN_ID": str(stage.domain), "OMP_NUM_THREADS": "1"}
         self.process = subprocess.Popen(words, env=os.environ | quiet)
-        while not self._is_ready():
-            stage.play(0.1)
-
-    def _is_ready(self):
-        assert self.process.poll() is None, "the recorder has ended by itself"
-        return self.told and self.stage.call("recorder/start")[0]
+        try:
+            while self.told.get("state") != "recording":
+                assert self.process.poll() is None, "the recorder has ended by itself"
+                stage.play(0.1)
+                if self.told:
+                    stage.call("recorder/start", timeout_s=2.0)  # the killed one before may still be announced
+        except BaseException:
+            self.process.kill()
+            raise
 
     def _hear(self, message):
         self.told = convert.json_of(message)
 
     def label(self):
         """Ends the running episode as success, without waiting for the disk."""
-        return self.stage.call("recorder/stop_success")[0]
+        return self.stage.call("recorder/stop_success", timeout_s=5.0)[0]
 
     def kill(self):
         """Returns how many labelled episodes were on the disk for certain."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
         self.stage.node.destroy_subscription(self._subscription)
-        return self.told["labelled"]
+        return self.told.get("labelled", 0)
 
 
 def kill_at_random(stage, data, rng):
     """One life of the recorder: some episodes, then the end at any moment, also right after a label."""
     life = Process(stage, data)
-    for _ in range(int(rng.integers(1, 3))):
-        stage.play(0.9)
-        life.label()
-        stage.play(float(rng.uniform(0.0, 0.6)))
-        if not stage.call("recorder/start")[0]:
-            break
-    stage.play(float(rng.uniform(0.0, 0.8)))
-    if rng.random() < 0.5:
-        life.label()
-        time.sleep(float(rng.uniform(0.0, 0.15)))
-    return life.kill()
+    try:
+        for _ in range(int(rng.integers(1, 3))):
+            stage.play(0.9)
+            life.label()
+            stage.play(float(rng.uniform(0.0, 0.6)))
+            if not stage.call("recorder/start", timeout_s=5.0)[0]:
+                break
+        stage.play(float(rng.uniform(0.0, 0.8)))
+        if rng.random() < 0.5:
+            life.label()
+            time.sleep(float(rng.uniform(0.0, 0.15)))
+    finally:
+        certain = life.kill()
+    return certain
 
 
 @pytest.mark.slow
