@@ -11,8 +11,8 @@ import numpy as np
 from world4rl_core.errors import BundleError, RobotError
 from world4rl_core.rig import Rig
 from world4rl_core.runtime.action_queue import QueueConfig
-from world4rl_core.runtime.bundle import MODEL, refuse_other_rig
-from world4rl_core.runtime.inference import BundlePolicy, SessionConfig
+from world4rl_core.runtime.bundle import AGAIN, MODEL, refuse_other_rig
+from world4rl_core.runtime.inference import BundlePolicy, InferenceFault, SessionConfig
 from world4rl_core.runtime.observation import Observation
 from world4rl_core.runtime.policy_loop import LoopConfig, PolicyLoop, PolicyStep
 
@@ -71,7 +71,10 @@ class DeployedPolicies:
         for name, folder in bundles.items():
             policy = BundlePolicy.open(folder, session)
             refuse_other_rig(policy.manifest, rig)
-            policy.warm_up()
+            try:
+                policy.warm_up()
+            except InferenceFault as fault:
+                raise BundleError(f"{folder}: {fault}; check the training, then {AGAIN}") from fault
             opened[name] = Deployed(policy, PolicyLoop(policy.act, policy.action_dim, limits))
         return cls(opened)
 

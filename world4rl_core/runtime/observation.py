@@ -8,6 +8,8 @@ import numpy as np
 
 ROBOT = "robot"
 KEPT_S = 0.5
+SILENT_S = 0.1
+"""A camera that is further behind the others is on its own: its age shall show, and theirs not grow with it."""
 NOTHING = np.zeros(0)
 
 
@@ -41,7 +43,8 @@ class ObservationSync:
         """
         if not self._states or not all(self._images.values()):
             return Observation({}, {})
-        at_s = min(frames[-1][0] for frames in self._images.values())
+        newest_s = [frames[-1][0] for frames in self._images.values()]
+        at_s = max(min(newest_s), max(newest_s) - SILENT_S)
         found = {camera: _nearest(frames, at_s) for camera, frames in self._images.items()}
         stamps_s = {camera: stamp_s for camera, (stamp_s, _) in found.items()}
         state_s, _ = _nearest(self._states, at_s)

@@ -33,6 +33,11 @@ def test_a_stream_that_fell_silent_shows_in_its_stamp():
     assert seen.stamps_s == {"external": 2.0, "robot": 1.1}
 
 
+def test_a_silent_camera_does_not_make_the_others_look_old():
+    seen = watched(external=[1.0, 1.5, 2.0], wrist=[1.0], robot=[1.0, 1.9, 2.0]).newest()
+    assert seen.stamps_s == {"external": 2.0, "wrist": 1.0, "robot": 1.9}
+
+
 def test_a_clock_that_was_set_back_makes_the_old_readings_void():
     assert watched(external=[5.0, 5.1, 0.2], robot=[5.0, 0.2]).newest().stamps_s == {"external": 0.2, "robot": 0.2}
 
@@ -49,7 +54,7 @@ def test_a_camera_that_no_policy_looks_at_is_ignored():
 def test_no_other_picture_of_a_camera_lies_nearer_to_the_instant(first, second):
     one, two = np.cumsum(first), np.cumsum(second)
     stamps_s = watched(external=list(one), wrist=list(two), robot=list(one)).newest().stamps_s
-    at_s = min(one[-1], two[-1])
+    at_s = max(min(one[-1], two[-1]), max(one[-1], two[-1]) - 0.1)
     for name, times in (("external", one), ("wrist", two), (ROBOT, one)):
         kept = times[times >= times[-1] - 0.5]
         assert abs(stamps_s[name] - at_s) == np.abs(kept - at_s).min()

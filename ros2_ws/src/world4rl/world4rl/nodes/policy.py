@@ -1,18 +1,17 @@
 """An exported policy drives the arm: pictures in, `policy/twist` and `policy/gripper` out, at the rig's rate."""
 
-import threading
 from dataclasses import dataclass
 from typing import Any
 
-from geometry_msgs.msg import PoseStamped
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import ReentrantCallbackGroup
-from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from world4rl import convert, qos
+from world4rl.hand_opener import HandOpener
 from world4rl.params import param
+from world4rl.policy_inputs import PolicyInputs
 from world4rl.policy_output import PolicyOutput
 from world4rl.rig_node import Diagnosis, Level, RigConfig, RigNode, run_node
 from world4rl.services import answer, answer_later
@@ -20,11 +19,8 @@ from world4rl_core.errors import RobotError
 from world4rl_core.export.replay import replay
 from world4rl_core.runtime.deployed import DeployedPolicies, named_bundles
 from world4rl_core.runtime.inference import SessionConfig
-from world4rl_core.runtime.observation import ObservationSync
 
 TICK_S, STATUS_S, WARN_S = 0.01, 0.5, 2.0
-OPEN_S, OPEN_WALL_S, OPEN_SHARE = 6.0, 45.0, 0.9
-"""A simulation may be much slower than the wall clock."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +46,6 @@ class PolicyNode(RigNode):
 
     def __init__(self, **options: Any) -> None:
         super().__init__("policy", **options)
-        self._arm: dict[str, Any] = {}
-        self._width_m = 0.0
-        self._was_recording, self._rows = False, 0
-        self._opening: threading.Event | None = None
-        self._reopens = False
         self._due_s = self._decided_s = 0.0
 
     def open(self) -> None:
@@ -70,10 +61,10 @@ class PolicyNode(RigNode):
             self.finish()
 
     def start(self) -> None:
-        self._seen = ObservationSync(self.policies.cameras)
         self._status = self.create_publisher(String, "policy/status", qos.STATUS)
         self._output = PolicyOutput(self, is_dry=self.config.dry_run or bool(self.config.replay))
-        self._listen()
+        self._inputs = PolicyInputs(self, self.policies.cameras, on_recording=self._on_recording)
+        self._hand = HandOpener(self._inputs, self._output, now_s=self.now_s)
         self.add_on_set_parameters_callback(self._choose)
         self.create_service(Trigger, "policy/start", lambda _, reply: answer(reply, self._begin))
         self.create_service(Trigger, "policy/stop", lambda _, reply: answer(reply, self._end))
@@ -84,7 +75,7 @@ class PolicyNode(RigNode):
         self._publish_status()
 
     def stop(self) -> None:
-        if hasattr(self, "_output"):
+        if hasattr(self, "_inputs"):
             self._end()
 
     def diagnose(self) -> Diagnosis:
@@ -92,36 +83,10 @@ class PolicyNode(RigNode):
         text = status["fault"] or "; ".join(status["held"])
         return Diagnosis(Level.WARN if text else Level.OK, text or status["state"], status)
 
-    def _listen(self) -> None:
-        for camera in self.policies.cameras:
-            self.create_subscription(
-                Image, f"{camera}/color/image_raw",
-                lambda message, camera=camera: self._seen.add_image(
-                    camera, convert.image_of(message), convert.time_of(message)
-                ), qos.SENSOR_READER,
-            )  # fmt: skip
-        self.create_subscription(
-            PoseStamped, "franka/current_pose",
-            lambda message: self._seen.add_state(convert.time_of(message)), qos.SENSOR_READER,
-        )  # fmt: skip
-        self.create_subscription(JointState, "franka/gripper", self._follow_hand, qos.SENSOR_READER)
-        self.create_subscription(String, "franka/status", self._follow_arm, qos.STATUS)
-        self.create_subscription(String, "recorder/status", self._follow_recorder, qos.STATUS)
-
-    def _follow_hand(self, message: JointState) -> None:
-        self._width_m = convert.width_of(message)
-
-    def _follow_arm(self, message: String) -> None:
-        self._arm = convert.json_of(message)
-
-    def _follow_recorder(self, message: String) -> None:
-        status = convert.json_of(message)
-        is_recording = status["state"] == "recording"
-        is_new = is_recording and (not self._was_recording or status["rows"] < self._rows)
-        if self._was_recording and (is_new or not is_recording):
+    def _on_recording(self, begins: bool) -> None:
+        if not begins:
             self._end()
-        self._was_recording, self._rows = is_recording, status["rows"]
-        if is_new and self.config.follows_recorder:
+        elif self.config.follows_recorder:
             self._begin()
 
     def _choose(self, parameters: Any) -> SetParametersResult:
@@ -136,9 +101,8 @@ class PolicyNode(RigNode):
 
     def _begin(self) -> None:
         """Raises RobotError while an episode runs or the hand opens."""
-        if self.policies.is_running or self._opening is not None:
-            raise RobotError("the policy acts already; stop it first")
-        gripper = self._arm.get("gripper")
+        self._refuse_while_busy()
+        gripper = self._inputs.gripper
         self.policies.begin(self.now_s(), gripper=1.0 if gripper is None else gripper)
         self._due_s = self._decided_s = self.now_s()
         self._publish_status()
@@ -149,52 +113,37 @@ class PolicyNode(RigNode):
             self._output.rest(self.now_s())
             self._publish_status()
 
+    def _open_hand(self) -> None:
+        self._refuse_while_busy()
+        self._hand.open()
+
+    def _refuse_while_busy(self) -> None:
+        if self.policies.is_running or self._hand.is_busy:
+            raise RobotError("the policy acts already; stop it first")
+
     def _tick(self) -> None:
         now_s = self.now_s()
-        if self._opening is not None:
-            if self._arm.get("gripper") != 1.0:
-                self._reopens = False
-            self._output.still(now_s, gripper=-1.0 if self._reopens else 1.0)
-            if (self._is_open() and not self._reopens) or now_s > self._due_s:
-                self._opening.set()
-        elif self.policies.is_running:
-            if now_s >= self._due_s:
-                self._decide(now_s)
-            self._output.repeat(now_s)
+        self._hand.step(now_s)
+        if not self.policies.is_running:
+            return
+        if now_s >= self._due_s:
+            self._decide(now_s)
+        self._output.repeat(self.now_s())
 
     def _decide(self, now_s: float) -> None:
-        """One period. The clock's late ticks do not shift the ones after."""
+        """One period. A late tick does not shift those after it."""
         period_s = 1 / self.rig.action.rate_hz
-        step = self.policies.step(self._seen.newest(), now_s=now_s)
+        step = self.policies.step(self._inputs.seen.newest(), now_s=now_s)
         if self.policies.steps > 1:
             self.policies.note_period(now_s - self._decided_s)
         self._decided_s = now_s
         self._due_s = max(self._due_s + period_s, now_s + period_s / 2)
         self._output.act(step.action, self.now_s())
-        for event in (*step.events, *step.reasons):
-            self.get_logger().warning(event, throttle_duration_sec=WARN_S)
+        for line in (*step.events, *step.reasons):
+            self.get_logger().warning(line, throttle_duration_sec=WARN_S)
         if step.ended is not None:
             self._output.rest(self.now_s())
         self._publish_status()
-
-    def _is_open(self) -> bool:
-        return self._width_m >= OPEN_SHARE * self.rig.gripper.max_width_m
-
-    def _open_hand(self) -> None:
-        """Through the arm node, as any other request of a policy: armed, and with no person's hand on the arm.
-
-        A request that failed before is only made again after the opposite one.
-        """
-        if self.policies.is_running or self._opening is not None:
-            raise RobotError("the policy acts already; stop it first")
-        self._reopens = self._arm.get("gripper") == 1.0 and not self._arm.get("hand_busy") and not self._is_open()
-        self._due_s = self.now_s() + OPEN_S
-        done = self._opening = threading.Event()
-        done.wait(OPEN_WALL_S)
-        self._opening = None
-        self._output.rest(self.now_s())
-        if not self._is_open():
-            raise RobotError(f"the hand did not open in {OPEN_S:g} s; is the arm armed, and does nobody push?")
 
     def _publish_status(self) -> None:
         told = {"dry_run": self.config.dry_run, "time_s": self.now_s()}
