@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from world4rl_core.calibration.board import Board, Detection
 from world4rl_core.calibration.refinement import FIRST_GUESS
-from world4rl_core.calibration.reprojection import Reprojection, Solution, View, Whitener, project
+from world4rl_core.calibration.reprojection import Reprojection, Solution, View, Whitener, inverses, project
 from world4rl_core.errors import CalibrationError
 from world4rl_core.geometry import DOWN, inverse
 from world4rl_core.hand_eye import Mode
@@ -20,7 +20,7 @@ from world4rl_core.optics import Intrinsics
 from world4rl_core.rig import LimitsRig
 
 CANDIDATES = 300
-TRIES = 60_000
+TRIES, BATCH = 60_000, 2_000
 LARGEST_YAW_RAD = 1.2
 """Turn about the gripper's axis, to both sides of the middle."""
 LARGEST_VIEW_ANGLE_RAD = np.radians(50)
@@ -82,22 +82,25 @@ def information(
     return J.transpose(0, 2, 1) @ J
 
 
-def shows_board(T_base_hand: np.ndarray, *, mode: Mode, board: Board, intrinsics: Intrinsics, guess: Guess) -> bool:
-    """Whether the camera would see the whole board, near enough and not too flat."""
-    link = inverse(T_base_hand) if mode == "eye_in_hand" else T_base_hand
-    T = inverse(guess.T_parent_cam) @ link @ guess.T_board
-    points = board.outline_m @ T[:3, :3].T + T[:3, 3]
-    if (points[:, 2] < 0.1).any():
-        return False
-    centre = points.mean(axis=0)
+def shows_board(
+    T_base_hand: np.ndarray, *, mode: Mode, board: Board, intrinsics: Intrinsics, guess: Guess
+) -> np.ndarray:
+    """For each hand pose (n, 4, 4) whether the camera would see the whole board, near enough and not too flat: (n,)."""
+    links = inverses(T_base_hand) if mode == "eye_in_hand" else T_base_hand
+    T = inverse(guess.T_parent_cam) @ links @ guess.T_board
+    points = np.einsum("nij,kj->nki", T[:, :3, :3], board.outline_m) + T[:, None, :3, 3]
+    is_in_front = (points[..., 2] > 0.1).all(axis=1)
+    centre = points.mean(axis=1)
     # The board's z axis points into the paper: seen from the front, it points away from the camera.
-    if T[:3, 2] @ centre / np.linalg.norm(centre) < np.cos(LARGEST_VIEW_ANGLE_RAD):
-        return False
-    pixels = project(points, intrinsics)
-    is_inside = (pixels > EDGE_PX).all() and (pixels < (intrinsics.width - EDGE_PX, intrinsics.height - EDGE_PX)).all()
-    lengths_m = (board.width_m, board.height_m, board.width_m, board.height_m)
-    sides = np.linalg.norm(pixels - np.roll(pixels, -1, axis=0), axis=1) / lengths_m
-    return bool(is_inside and sides.min() * board.cell_m > LEAST_CELL_PX)
+    cosine = np.einsum("ni,ni->n", T[:, :3, 2], centre) / np.linalg.norm(centre, axis=1)
+    safe = np.where(is_in_front[:, None, None], points, [0.0, 0.0, 1.0])
+    pixels = project(safe.reshape(-1, 3), intrinsics).reshape(-1, 4, 2)
+    limits = (intrinsics.width - EDGE_PX, intrinsics.height - EDGE_PX)
+    is_inside = ((pixels > EDGE_PX) & (pixels < limits)).all(axis=(1, 2))
+    lengths_m = np.array([board.width_m, board.height_m, board.width_m, board.height_m])
+    sides = np.linalg.norm(pixels - np.roll(pixels, -1, axis=1), axis=2) / lengths_m
+    is_readable = sides.min(axis=1) * board.cell_m > LEAST_CELL_PX
+    return is_in_front & (cosine > np.cos(LARGEST_VIEW_ANGLE_RAD)) & is_inside & is_readable
 
 
 def _candidates(
@@ -113,24 +116,25 @@ def _candidates(
     low = np.add(limits.box_low_m, limits.margin_m)
     high = np.subtract(limits.box_high_m, limits.margin_m)
     found: list[np.ndarray] = []
-    for _ in range(TRIES):
-        T = np.eye(4)
-        T[:3, 3] = rng.uniform(low, high)
-        T[:3, :3] = _tilted_down(rng, limits.max_tilt_rad)
-        if shows_board(T, mode=mode, board=board, intrinsics=intrinsics, guess=guess) and is_reachable(T):
-            found.append(T)
-            if len(found) == count:
-                break
+    for _ in range(TRIES // BATCH):
+        poses = np.tile(np.eye(4), (BATCH, 1, 1))
+        poses[:, :3, 3] = rng.uniform(low, high, (BATCH, 3))
+        poses[:, :3, :3] = _tilted_down(rng, limits.max_tilt_rad)
+        shown = poses[shows_board(poses, mode=mode, board=board, intrinsics=intrinsics, guess=guess)]
+        found += [T for T in shown if is_reachable(T)]
+        if len(found) >= count:
+            return found[:count]
     return found
 
 
 def _tilted_down(rng: np.random.Generator, max_tilt_rad: float) -> np.ndarray:
-    """The gripper down, turned about its axis, then tilted by at most 95 % of the limit about a level axis."""
-    tilt, direction = 0.95 * max_tilt_rad * np.sqrt(rng.uniform()), rng.uniform(-np.pi, np.pi)
-    yaw = rng.uniform(-LARGEST_YAW_RAD, LARGEST_YAW_RAD)
+    """Rotations (BATCH, 3, 3): down, turned about the own axis, tilted by up to 95 % of the limit."""
+    tilt = 0.95 * max_tilt_rad * np.sqrt(rng.uniform(size=BATCH))
+    direction = rng.uniform(-np.pi, np.pi, BATCH)
+    yaw = rng.uniform(-LARGEST_YAW_RAD, LARGEST_YAW_RAD, BATCH)
     down = np.column_stack([[1, 0, 0], [0, -1, 0], DOWN])
-    level = np.array([np.cos(direction), np.sin(direction), 0])
-    turned = Rotation.from_rotvec(tilt * level) * Rotation.from_rotvec([0, 0, yaw])
+    level = np.column_stack([np.cos(direction), np.sin(direction), np.zeros(BATCH)])
+    turned = Rotation.from_rotvec(tilt[:, None] * level) * Rotation.from_rotvec(yaw[:, None] * [0, 0, 1])
     return turned.as_matrix() @ down
 
 

@@ -70,7 +70,7 @@ class Reprojection:
     def T_cam_board(self, solution: Solution, correction: np.ndarray | None = None) -> np.ndarray:
         """(views, 4, 4), the hand corrected by the same small motion (6,) in each view."""
         hands = self._hands if correction is None else self._hands @ exp(correction)
-        links = _inverses(hands) if self.mode == "eye_in_hand" else hands
+        links = inverses(hands) if self.mode == "eye_in_hand" else hands
         return inverse(solution.X) @ links @ solution.boards[self.groups]
 
     def residuals(self, solution: Solution, correction: np.ndarray | None = None) -> np.ndarray:
@@ -195,7 +195,7 @@ def exp(step: np.ndarray) -> np.ndarray:
     return T
 
 
-def _inverses(poses: np.ndarray) -> np.ndarray:
+def inverses(poses: np.ndarray) -> np.ndarray:
     """Inverse of each rigid pose (n, 4, 4)."""
     inverted = np.zeros_like(poses)
     turned = poses[:, :3, :3].transpose(0, 2, 1)
