@@ -118,9 +118,9 @@ def test_unplugging_is_zero_then_silence_and_replugging_needs_neutral(desk):
     assert len(desk.twists) == silent_since
     desk.plug_in()
     desk.push(1.0, 0, 0, 0, 0, 0)
-    desk.stage.wait(lambda: len(desk.twists) > silent_since + 5, "the stream")
-    assert not any(convert.twist_of(twist).any() for twist in desk.twists[silent_since:])
-    assert "let go" in desk.node.problem
+    desk.stage.wait(lambda: "let go" in desk.node.problem, "the advice")
+    time.sleep(0.3)
+    assert len(desk.twists) == silent_since  # an arm cannot be armed by a puck that is pushed
     desk.push(0, 0, 0, 0, 0, 0)
     desk.stage.wait(lambda: not desk.node.problem, "neutral")
     desk.push(1.0, 0, 0, 0, 0, 0)
