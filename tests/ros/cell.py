@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import rclpy
 import yaml
+from domains import take_domain
 from geometry_msgs.msg import TwistStamped
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
@@ -34,29 +35,28 @@ START_S, ANSWER_S = 90.0, 20.0
 STREAM_S = 0.02
 STOP_S = 0.3
 STILL_M = 1e-3
-_numbers = itertools.count()
 
 
 class Cell:
     """Start it with `with`; everything it started is ended when the block is left."""
 
     def __init__(self, folder: Path, *, cameras: bool = False, sim_only: bool = False, **limits: Any) -> None:
-        number = next(_numbers)
-        self.domain = 1 + (os.getpid() + number) % 100
-        self.rig = folder / f"cell-{number}.yaml"
+        self.domain, self._domain_lock = take_domain()
+        self.rig = folder / f"cell-{self.domain}.yaml"
         facts = yaml.safe_load((RIGS / "twin.yaml").read_text())
-        facts["robot"]["host"] = f"127.{1 + number}.{os.getpid() // 250 % 250}.{1 + os.getpid() % 250}"
+        facts["robot"]["host"] = f"127.43.{self.domain}.1"
         facts["limits"] |= limits
         self.rig.write_text(yaml.safe_dump(facts))
         self.host = facts["robot"]["host"]
         self.limits = facts["limits"]
-        self._cameras = cameras
+        self.cameras = {camera["name"]: camera for camera in facts["cameras"]}
+        self._has_cameras = cameras
         self._sim_only = sim_only
         self._folder = folder
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> "Cell":
-        self.start("sim", [str(FAULTS)], cameras=self._cameras)
+        self.start("sim", [str(FAULTS)], cameras=self._has_cameras)
         self.client = Client(self.domain)
         try:
             self.client.wait(lambda: self.client.hand, "the simulation", timeout_s=START_S)
@@ -89,7 +89,8 @@ class Cell:
         self.processes[name].send_signal(number)
 
     def __exit__(self, *_: object) -> None:
-        self.client.close()
+        if hasattr(self, "client"):
+            self.client.close()
         for name in reversed(self.processes):
             self.processes[name].send_signal(signal.SIGINT)
             try:
@@ -97,6 +98,7 @@ class Cell:
             except subprocess.TimeoutExpired:
                 self.processes[name].kill()
                 self.processes[name].wait()
+        self._domain_lock.close()
 
 
 class Client:

@@ -7,6 +7,7 @@ from geometry_msgs.msg import TwistStamped
 
 from world4rl import convert, qos
 
+pytestmark = pytest.mark.slow
 OUTSIDE_Q = (1.05, -0.119936, 0.0, -2.485277, 0.0, 2.365341, 0.785398)
 """The start pose turned about the vertical: the hand is 2 cm nearer to the base than the box allows."""
 

@@ -5,7 +5,7 @@ The rule for all: the hand stands within 0.3 s and moves again only after an exp
 
 import pytest
 
-RESTART_S = 60.0
+pytestmark = pytest.mark.slow
 
 
 def recover_and_reset(client):

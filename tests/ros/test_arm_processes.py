@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from cell import FAULTS, ROOT, START_S, Cell, Client
 
+pytestmark = pytest.mark.slow
 PUSH = "tests/ros/push.py"
 
 
@@ -96,7 +97,10 @@ def test_another_server_version_names_the_wheel_index(tmp_path):
 def test_no_robot_is_one_clear_line(tmp_path):
     cell = Cell(tmp_path)
     cell.start_arm()
-    assert cell.processes["arm"].wait(START_S) == 1
+    try:
+        assert cell.processes["arm"].wait(START_S) == 1
+    finally:
+        cell.__exit__()
     said = cell.log("arm").read_text()
     assert "does not answer" in said and "is the sim node running?" in said and "Traceback" not in said
 

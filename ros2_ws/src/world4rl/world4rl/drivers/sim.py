@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+import mujoco
 import numpy as np
 from franky_sim import SimulationServer
 from franky_sim.mujoco_simulator import MujocoSimulator
@@ -83,6 +84,12 @@ class TwinServer:
         """Whether the task was solved at any time since the last reset."""
         return self.between_steps(lambda: self._was_solved)
 
+    def between_steps(self, wish: Callable[[], T]) -> T:
+        """What `wish` returns, called in the physics thread; also raises what it raises."""
+        answer: Future[T] = Future()
+        self._wishes.put((wish, answer))
+        return answer.result(ANSWER_S)
+
     @property
     def time_s(self) -> float:
         """Simulation time."""
@@ -90,14 +97,10 @@ class TwinServer:
         return 0.0 if data is None else float(data.time)
 
     def _arrange(self, task: Task, seed: int, spread_m: float) -> None:
-        task.reset(self._simulator.model, self._simulator.data, np.random.default_rng(seed), spread_m)
+        model, data = self._simulator.model, self._simulator.data
+        task.reset(model, data, np.random.default_rng(seed), spread_m)
+        mujoco.mj_kinematics(model, data)  # or success would be judged where things were before
         self._task, self._was_solved = task, False
-
-    def between_steps(self, wish: Callable[[], T]) -> T:
-        """What `wish` returns, called in the physics thread; also raises what it raises."""
-        answer: Future[T] = Future()
-        self._wishes.put((wish, answer))
-        return answer.result(ANSWER_S)
 
     def _run(self) -> None:
         due_s = time.perf_counter()
