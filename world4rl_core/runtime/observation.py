@@ -37,7 +37,7 @@ class ObservationSync:
         _keep(self._states, (stamp_s, NOTHING))
 
     def newest(self) -> Observation:
-        """The newest instant that every camera has a picture of, with the readings nearest to it.
+        """The newest instant that every camera has a picture of (silent ones aside), with the readings nearest to it.
 
         Empty as long as a stream has not been heard.
         """

@@ -12,6 +12,8 @@ from world4rl_core.rig import Rig, load_rig, rig_names
 from world4rl_core.sim.twin.tasks import TASKS
 
 NAMESPACE = "w4rl"
+SIMULATION_STARTS_S = 120.0
+"""How long the arm node waits for a simulation that is started at the same time."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ def rig_processes(values: Mapping[str, str]) -> list[Process]:
             "seed": whole(values, "seed"),
             "spread_m": number(values, "spread_m"),
         }
+        arm.parameters["connect_s"] = SIMULATION_STARTS_S
         return [Process("sim", "sim", {"rig": common["rig"]} | scene), arm]
     cameras = [
         Process("camera", f"camera_{camera.name}", common | {"camera": camera.name}, respawns=True)

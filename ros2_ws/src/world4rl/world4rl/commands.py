@@ -14,4 +14,9 @@ COMMANDS: dict[str, Command] = {
         run="world4rl.doctor:doctor",
         refusal="FAIL",
     ),
+    "verdict": Command(
+        "Tell the running trial session that the scene is ready, or how the trial ended.",
+        'failure --note "slipped off the handle"',
+        run="world4rl.verdict:verdict",
+    ),
 }

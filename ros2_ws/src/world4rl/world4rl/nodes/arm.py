@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ from world4rl_core.runtime.command_filter import Command
 
 TOPICS = {"human": "cmd", "policy": "policy"}
 COUNT_S = 0.1
+RETRY_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class ArmConfig(RigConfig):
     state_hz: int = param(100, "readings and state messages a second", low=20, high=200)
     control_every: int = param(2, "readings a control period", low=1, high=5)
     status_hz: float = param(10.0, "status messages a second, besides one at each change", low=1.0, high=50.0)
+    connect_s: float = param(0.0, "how long nobody may listen at the arm's address at the start", low=0.0, high=600.0)
     needs_human: bool = param(True, "a policy moves nothing while no operator's device is heard")
 
 
@@ -47,12 +50,8 @@ class ArmNode(RigNode):
         self._thread: threading.Thread | None = None
 
     def open(self) -> None:
-        self._loop = ArmLoop(
-            self.rig,
-            lambda: connect_arm(self.rig, self.now_s),
-            clock_s=self.now_s,
-            needs_human=self.config.needs_human,
-        )
+        settings = {"clock_s": self.now_s, "needs_human": self.config.needs_human}
+        self._loop = self._patiently(lambda: ArmLoop(self.rig, lambda: connect_arm(self.rig, self.now_s), **settings))
         is_simulated = self.get_parameter("use_sim_time").value
         clock_s = self.now_s if is_simulated else time.monotonic  # a slow simulation is no slow hand
         self._hand = Hand(lambda: connect_gripper(self.rig, self.now_s), clock_s=clock_s)
@@ -83,6 +82,17 @@ class ArmNode(RigNode):
             return Diagnosis(Level.ERROR, "not connected", {})
         found = self._loop.status() | self._hand.status()
         return Diagnosis(Level.ERROR if found["reason"] else Level.OK, found["reason"] or found["level"], found)
+
+    def _patiently(self, connect: Callable[[], ArmLoop]) -> ArmLoop:
+        """A simulation that is started beside this node may listen later; nothing else is worth waiting for."""
+        until_s = time.monotonic() + self.config.connect_s
+        while True:
+            try:
+                return connect()
+            except RobotError as error:
+                if "refused" not in str(error) or time.monotonic() > until_s:
+                    raise
+            time.sleep(RETRY_S)
 
     def _listen(self, loop: ArmLoop, source: str, folder: str) -> None:
         def take(message: TwistStamped) -> None:

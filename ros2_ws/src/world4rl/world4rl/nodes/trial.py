@@ -93,6 +93,7 @@ class TrialNode(RigNode):
 
     def _note(self, message: String) -> None:
         self._people.note = message.data
+        self._publish_status()
 
     def _run(self) -> None:
         assert self._session is not None
@@ -115,11 +116,14 @@ class TrialNode(RigNode):
             self.finish(RobotError(f"the trials have failed: {error!r}"))
 
     def _tell(self, line: str) -> None:
-        assert self._session is not None
         self._line = line
         self.get_logger().info(line)
-        told = {"line": line, "judged": len(self._session.recorded.judged), "of": len(self._session.sheet.order)}
-        self._status.publish(convert.json_message(told))
+        self._publish_status()
+
+    def _publish_status(self) -> None:
+        assert self._session is not None
+        told = {"line": self._line, "note": self._people.note, "judged": len(self._session.recorded.judged)}
+        self._status.publish(convert.json_message(told | {"of": len(self._session.sheet.order)}))
 
     def _show(self, overlays: dict[str, np.ndarray]) -> None:
         for name, image in overlays.items():
