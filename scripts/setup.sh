@@ -45,6 +45,7 @@ fi
 # Meta-World renders in software, or through EGL where a GPU brings it.
 has_library libOSMesa || { has_gpu && has_library libEGL; } || missing+=(libosmesa6)
 has_library libhidapi-hidraw || missing+=(libhidapi-hidraw0)  # the SpaceMouse
+has_library libusb-1.0 || missing+=(libusb-1.0-0)  # the RealSense
 [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
 
 check_version
