@@ -27,6 +27,8 @@ OUTLIER_FACTOR = 3.5
 """A view is an outlier when its hand pose would have to be corrected by so many times the median view's correction."""
 OUTLIER_FLOOR = (0.001, np.radians(0.15))
 LARGEST_OUTLIER_SHARE = 0.2
+HOPELESS_M = 0.05
+"""Disagreement per axis that no few outliers explain."""
 LARGEST_STD_MM = 3.0
 LARGEST_STD_DEG = 0.4
 
@@ -149,7 +151,7 @@ def _fit_inliers(
         limits = np.maximum(OUTLIER_FACTOR * np.median(sizes, axis=1), OUTLIER_FLOOR)
         excess = np.max(sizes / limits[:, None], axis=0)
         worst = int(np.argmax(excess))
-        if excess[worst] <= 1 or len(views) - len(used) >= most:
+        if excess[worst] <= 1 or len(views) - len(used) >= most or fit.noise.position_m > HOPELESS_M:
             return fit, tuple(used), closed
         used.pop(worst)
 

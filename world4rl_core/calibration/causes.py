@@ -20,6 +20,8 @@ STILL_MM, STILL_DEG = 3.0, 0.5
 """A board whose pose in the picture varies by less, while the hand moves, is not where the mode says."""
 LARGEST_ROBOT_MM, LARGEST_ROBOT_DEG = 6.0, 0.8
 """Per axis; no robot is that bad, so something else is wrong."""
+OTHER_FITS_PX = 10.0
+"""Median error below which the other arrangement is the right one."""
 SPLIT_F = 10.0
 """F value above which a second board pose explains the samples better than chance would."""
 LEAST_GROUP = 3
@@ -126,7 +128,7 @@ def refuse_inconsistent(
     problem = problem_of(views, board, intrinsics, mode=OTHER[mode])
     start, _ = closed_form(problem, T_cam_board, mode=OTHER[mode])
     other = fit_with(problem, start, FIRST_GUESS)
-    if np.median(other.view_px) < np.median(fit.view_px) / 3:
+    if np.median(other.view_px) < min(OTHER_FITS_PX, np.median(fit.view_px) / 3):
         raise CalibrationError(
             "wrong_arrangement",
             f"the samples fit {OTHER[mode]} ({np.median(other.view_px):.1f} px) far better than {mode} "

@@ -31,6 +31,7 @@ SCENE = """
     <global offwidth="{width}" offheight="{height}"/>
     <headlight ambient=".45 .45 .45" diffuse=".25 .25 .25" specular="0 0 0"/>
     <map znear=".01" zfar="20"/>
+    <quality offsamples="0"/>
   </visual>
   <statistic extent="1" center=".5 0 .2"/>
   <asset>
