@@ -23,7 +23,7 @@ def shift_px(reference: Picture, live: Picture) -> float:
     peak = np.fft.irfft2(cross / np.maximum(np.abs(cross), 1e-9), s=reference.shape[:2])
     row, column = np.unravel_index(int(peak.argmax()), peak.shape)
     moved = [min(at, size - at) for at, size in zip((row, column), peak.shape, strict=True)]
-    return float(np.hypot(*moved))
+    return float(np.linalg.norm(moved))
 
 
 def _grey(image: Picture) -> np.ndarray:

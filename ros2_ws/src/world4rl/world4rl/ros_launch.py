@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from launch import LaunchContext
 from launch.action import Action
@@ -9,6 +10,7 @@ from launch.actions import DeclareLaunchArgument, ExecuteProcess, IncludeLaunchD
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
 
 from world4rl.bringup import NAMESPACE, Argument, Process
 
@@ -59,8 +61,13 @@ def _action(process: Process) -> Action:
         executable=process.executable,
         name=process.name,
         namespace=NAMESPACE,
-        parameters=[process.parameters],
+        parameters=[{name: _typed(value) for name, value in process.parameters.items()}],
         output="screen",
         emulate_tty=True,
         **ending,
     )
+
+
+def _typed(value: Any) -> Any:
+    """Text stays text: launch would read `5` as a number and `down: really` as a table."""
+    return ParameterValue(value, value_type=str) if isinstance(value, str) else value

@@ -20,6 +20,7 @@ from world4rl_core.runtime.trial_record import Verdict
 
 FRESH_S = 0.5
 ARM_S = 5.0
+RECORDER_S, RECORDER_WALL_S = 1.0, 30.0
 SETTLE_S = 0.5
 OVERLAY_S = 0.5
 LATCHED = ("latched", "operator", "recreate")
@@ -144,11 +145,8 @@ class TrialCell:
 
     def halt(self, verdict: Verdict | None) -> None:
         self._try(lambda: self._link.call("policy/stop"))
-        if verdict in (Verdict.TIMEOUT, Verdict.FAULT) and self._is_recording():  # it sees both by itself
-            until_s = time.monotonic() + 1.0
-            self._try(lambda: self._link.wait_for(
-                lambda: not self._is_recording() or time.monotonic() > until_s, "", timeout_s=2.0
-            ))  # fmt: skip
+        if verdict in (Verdict.TIMEOUT, Verdict.FAULT):
+            self._try(self._await_recorder)
         if self._is_recording():
             label = "discard" if verdict is None else "stop_success" if verdict is Verdict.SUCCESS else "stop_failure"
             self._try(lambda: self._link.call(f"recorder/{label}"))
@@ -234,6 +232,13 @@ class TrialCell:
         if kind in ("success", "failure"):
             return Judged(Verdict(kind), "operator", note=self._people.note), ""
         return None, "" if kind == "timeout" else rest.strip() or recorder["last"]
+
+    def _await_recorder(self) -> None:
+        """It sees a time limit and a fault by itself, and names them better than we could."""
+        until_s = self._now_s() + RECORDER_S
+        self._link.wait_for(
+            lambda: not self._is_recording() or self._now_s() > until_s, "the recorder", timeout_s=RECORDER_WALL_S
+        )
 
     def _is_recording(self) -> bool:
         return self._link.status["recorder"].get("state") == "recording"
