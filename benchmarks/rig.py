@@ -4,6 +4,7 @@ The nodes are those of `world4rl up rig backend:=sim` and the teleop node, whose
 Simulation steps and pictures are counted per second of the wall while the arm moves. Latencies are wall time from the
 first twist that is not neutral to the command that left for the arm, and to the hand's first 0.5 mm. Stop times are
 simulation time from SIGKILL until the hand stays within 1 mm; other programs on the machine lengthen all but these.
+Then the recorder works for some minutes: see recording.py.
 """
 
 import math
@@ -30,6 +31,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
 
+from benchmarks.recording import recording
 from benchmarks.timing import report
 from world4rl import convert, qos
 from world4rl.bringup import NAMESPACE, RIG_ARGUMENTS, Process, rig_processes
@@ -55,6 +57,8 @@ class Config:
     """Starts of a motion whose latency is measured."""
     kills: int = 3
     """SIGKILLs of each of the two nodes."""
+    minutes: float = 5.0
+    """How long the recorder records, on the simulation's clock; 0 leaves it out."""
 
 
 class Rig:
@@ -71,7 +75,7 @@ class Rig:
         arguments = {name: argument.default for name, argument in RIG_ARGUMENTS.items()} | {"rig": str(file)}
         device = folder / "spacemouse"
         teleop = Process("teleop", "teleop", {"rig": str(file), "use_sim_time": True, "device": f"unix:{device}"})
-        self._processes = {process.name: process for process in [*rig_processes(arguments), teleop]}
+        self.processes = {process.name: process for process in [*rig_processes(arguments), teleop]}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._log = (folder / "nodes.log").open("ab")
         self._stick, self.axes = HidSender(device), np.zeros(6)
@@ -84,9 +88,15 @@ class Rig:
         self._listen()
 
     def start(self, *names: str) -> None:
-        for name in names or tuple(self._processes):
-            words = command_line(self._processes[name])
+        for name in names or tuple(self.processes):
+            words = command_line(self.processes[name])
             self._running[name] = subprocess.Popen(words, stdout=self._log, stderr=self._log)
+
+    def stop(self, name: str) -> None:
+        """Asks a node to end, and waits until it has."""
+        process = self._running.pop(name)
+        process.terminate()
+        process.wait(60)
 
     def kill(self, name: str) -> float:
         """SIGKILL; returns the simulation time of it."""
@@ -217,6 +227,7 @@ def main(config: Config) -> None:
             rig.wait(lambda: rig.hand and rig.status, "the nodes", timeout_s=START_S)
             rig.get_ready()
             figures = rates(rig, config.seconds) | latencies(rig, config.pushes) | stops(rig, config.kills)
+            figures |= recording(rig, config.minutes, Path(folder)) if config.minutes else {}
         finally:
             rig.close()
     slowest = min(figures[f"{name}_fps"] for name in rig.cameras)
