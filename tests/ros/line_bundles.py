@@ -11,8 +11,9 @@ from bundles import export, write_policy
 from world4rl_core.nets.checkpoint import load_model_state, model_file, save_state
 from world4rl_core.rig import load_rig
 
-TO_BUTTON = (0.24, 0.0, -0.7, 0.0, 0.0, 0.0, -1.0)
-"""From the twin's start pose, fingers closed, onto the button of the fixed scene: pressed after about a second."""
+TO_BUTTON = (0.12, 0.0, -0.35, 0.0, 0.0, 0.0, -1.0)
+"""From the twin's start pose onto the button of the fixed scene, pressed after about two seconds; the fingers, which
+close on the way, need the time."""
 UP = (0.0, 0.0, 0.4, 0.0, 0.0, 0.0, -1.0)
 ALONG_Y = (0.0, 0.2, 0.0, 0.0, 0.0, 0.0, 1.0)
 

@@ -77,9 +77,12 @@ class World:
             self._publish("robot", lambda at_s: self._pose.publish(
                 convert.pose_message(np.zeros(3), np.array([0.0, 0.0, 0.0, 1.0]), time_s=at_s)))  # fmt: skip
             self.spin(0.02)
-            self._clock.publish(convert.clock_message(self.now_s))
-            self.spin_until(lambda: self.node.now_s() >= self.now_s - 1e-6, "the clock")
+            self.spin_clock()
             self.spin(0.03)
+
+    def spin_clock(self) -> None:
+        self._clock.publish(convert.clock_message(self.now_s))
+        self.spin_until(lambda: abs(self.node.now_s() - self.now_s) < 1e-6, "the clock")
 
     def picture(self, name: str) -> np.ndarray:
         camera = self.rig.camera(name)

@@ -37,7 +37,7 @@ def evaluate(tmp_path):
     named = ",".join(f"{name}={folder}" for name, folder in bundles.items())
     quiet = {"ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", "OMP_NUM_THREADS": "1"}
     line = [sys.executable, "-m", "world4rl_core", "up", "evaluate", "backend:=sim", f"rig:={rig}", f"bundles:={named}",
-            "spread_m:=0", "trials:=2", "time_limit_s:=3", f"session:={tmp_path / 'session'}"]  # fmt: skip
+            "spread_m:=0", "trials:=2", "time_limit_s:=6", f"session:={tmp_path / 'session'}"]  # fmt: skip
     started = []
 
     def start() -> subprocess.Popen[str]:
@@ -81,7 +81,7 @@ def test_a_session_that_is_killed_in_a_trial_goes_on_there_and_ends_with_its_rep
         film, fps = read_mp4(session / result.film)
         assert fps == 10 and len(film) >= 5 and film.std() > 5
     times_s = [result.measured.success_s for result in recorded.judged.values() if result.verdict == "success"]
-    assert all(0.3 < at_s < 3 for at_s in times_s)
+    assert all(0.5 < at_s < 6 for at_s in times_s)
     assert len(list((session / "scenes").glob("*.png"))) == 4 and list((session / "overlays").glob("0001-*.png"))
     episodes = list(DatasetReader(session / "dataset").episodes())
     assert {episode.source for episode in episodes} == {"policy"}

@@ -1,5 +1,7 @@
 """What a policy tells the arm: its action as a twist, repeated while it holds, and a zero twist at the end."""
 
+import time
+
 import numpy as np
 from geometry_msgs.msg import TwistStamped
 from std_msgs.msg import Float32
@@ -12,7 +14,7 @@ REPEAT_S = 0.02
 
 
 class PolicyOutput:
-    """Publishes `policy/twist` at 50 Hz, stamped when sent: an old twist is refused by the arm node.
+    """Publishes `policy/twist` at 50 Hz, stamped with the ROS time of sending: an old twist is refused by the arm node.
 
     In a dry run there are no publishers, so that nothing can move.
     """
@@ -22,7 +24,7 @@ class PolicyOutput:
         self._twists = None if is_dry else node.create_publisher(TwistStamped, "policy/twist", qos.COMMAND)
         self._grippers = None if is_dry else node.create_publisher(Float32, "policy/gripper", qos.EVENT)
         self._twist = np.zeros(6)
-        self._sent_s = -np.inf
+        self._sent_wall_s = -np.inf
 
     def act(self, action: np.ndarray, now_s: float) -> None:
         """A new action (7,) in [-1, 1]."""
@@ -32,13 +34,13 @@ class PolicyOutput:
 
     def repeat(self, now_s: float) -> None:
         """The last action goes on; call it often."""
-        if not 0 <= now_s - self._sent_s < REPEAT_S:
+        if self._is_due():
             self._send(now_s)
 
     def still(self, now_s: float, *, gripper: float) -> None:
         """No motion, and this state of the gripper; call it often."""
         self._twist = np.zeros(6)
-        if not 0 <= now_s - self._sent_s < REPEAT_S:
+        if self._is_due():
             self._grip(gripper)
             self._send(now_s)
 
@@ -47,11 +49,15 @@ class PolicyOutput:
         self._twist = np.zeros(6)
         self._send(now_s)
 
+    def _is_due(self) -> bool:
+        """By the wall clock: the arm node wants to hear us, however slowly a simulation's time passes."""
+        return time.monotonic() - self._sent_wall_s >= REPEAT_S
+
     def _grip(self, state: float) -> None:
         if self._grippers is not None:
             self._grippers.publish(convert.number_message(1.0 if state > 0 else -1.0))
 
     def _send(self, now_s: float) -> None:
-        self._sent_s = now_s
+        self._sent_wall_s = time.monotonic()
         if self._twists is not None:
             self._twists.publish(convert.twist_message(self._twist, time_s=now_s, frame=self._rig.action.frame))

@@ -126,6 +126,8 @@ class PolicyNode(RigNode):
         self._hand.step(now_s)
         if not self.policies.is_running:
             return
+        if now_s < self._decided_s:  # the clock was set back
+            self._due_s = now_s
         if now_s >= self._due_s:
             self._decide(now_s)
         self._output.repeat(self.now_s())
