@@ -61,10 +61,10 @@ if has_gpu; then
 fi
 say "installing Python packages into .venv (minutes the first time)"
 quiet=(); [ -t 1 ] || quiet=(-qq)
-extras=sim,robot,ros,dev tools=()
+extras=sim,calibration,robot,ros,dev tools=()
 if [ -n "${ROS_DISTRO:-}" ]; then
   say "ROS 2 $ROS_DISTRO is sourced: using it"
-  extras=sim,robot,dev tools=(colcon-common-extensions 'setuptools<80')  # newer ones copy where colcon should link
+  extras=sim,calibration,robot,dev tools=(colcon-common-extensions 'setuptools<80')  # newer ones copy where colcon should link
 fi
 .venv/bin/python -m pip install "${quiet[@]}" "${constraints[@]}" "${tools[@]}" -e ".[$extras]" -e ros2_ws/src/world4rl
 touch .venv/COLCON_IGNORE

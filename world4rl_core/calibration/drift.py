@@ -154,27 +154,17 @@ def check_drift(
     findings = [_alignment(match, limits, width=live.shape[1])]
     light = light_of([recorded(live, camera)])
     change = light.brightness - reference.light.brightness
-    findings.append(
-        Finding(
-            "brightness",
-            _grade(abs(change), limits.brightness),
-            f"{light.brightness:.0f} of 255, {change:+.0f}; adjust lamps, blinds or exposure where it differs",
-            light.brightness,
-        )
-    )
+    text = f"{light.brightness:.0f} of 255, {change:+.0f}"
+    findings.append(_finding("brightness", abs(change), limits.brightness, text, "adjust lamps, blinds or exposure"))
     ratio = light.sharpness / max(reference.light.sharpness, 1e-6)
-    findings.append(
-        Finding(
-            "sharpness",
-            _grade(max(ratio, 1 / max(ratio, 1e-6)), limits.sharpness),
-            f"{ratio:.0%} of what it was; wipe the lens and check the focus where it fell",
-            ratio,
-        )
-    )
+    text = f"{ratio:.0%} of what it was"
+    worse = max(ratio, 1 / max(ratio, 1e-6))
+    findings.append(_finding("sharpness", worse, limits.sharpness, text, "wipe the lens, check focus and light"))
     if exposure_us is not None and reference.exposure_us:
         ratio = exposure_us / reference.exposure_us
-        message = f"{exposure_us:.0f} us, was {reference.exposure_us:.0f}; fix exposure_us in the rig file"
-        findings.append(Finding("exposure", _grade(max(ratio, 1 / ratio), limits.exposure), message, exposure_us))
+        text = f"{exposure_us:.0f} us, was {reference.exposure_us:.0f}"
+        advice = "fix exposure_us in the rig file"
+        findings.append(_finding("exposure", max(ratio, 1 / ratio), limits.exposure, text, advice))
     verdict = max((finding.verdict for finding in findings), key=ORDER.index)
     checked = now.astimezone(UTC).isoformat(timespec="seconds")
     report = DriftReport(camera.name, camera.serial, verdict, checked, reference.taken, tuple(findings))
@@ -281,8 +271,15 @@ def _alignment(match: Match | None, limits: DriftLimits, *, width: int) -> Findi
         text = "too little of the scene is where it was; is the lens covered, the light off, or the camera turned away?"
         return Finding("alignment", "FAIL", text)
     error = match.shift_px * 640 / width
-    text = f"{match.shift_px:.1f} px by {len(match.old)} points of the {match.source}; calibrate again where it moved"
-    return Finding("alignment", _grade(error, limits.alignment_px), text, match.shift_px)
+    text = f"{match.shift_px:.1f} px, by {len(match.old)} points of the {match.source}"
+    graded = _finding("alignment", error, limits.alignment_px, text, "put the camera back, or calibrate it again")
+    return dataclasses.replace(graded, value=match.shift_px)
+
+
+def _finding(name: str, value: float, limits: tuple[float, float], text: str, advice: str) -> Finding:
+    """A measure with what to do about it where it is not OK."""
+    verdict = _grade(value, limits)
+    return Finding(name, verdict, text if verdict == "OK" else f"{text}; {advice}", value)
 
 
 def _grade(value: float, limits: tuple[float, float]) -> Verdict:

@@ -75,7 +75,7 @@ def drift_picture(live: np.ndarray, reference: Reference, report: DriftReport, m
     overlay = _overlay(reference.image, live)
     left = _with_banner(reference.image, f"reference {reference.taken[:16]}", GREY)
     right = _with_banner(_arrows(live, match), f"live {report.checked[:16]}: {report.verdict}", COLOUR[report.verdict])
-    below = _with_banner(overlay, "overlay: red only then, cyan only now", GREY)
+    below = _with_banner(overlay, "overlay: cyan then, red now", GREY)
     top = np.concatenate([left, right], axis=1)
     bottom = np.concatenate([below, _findings(report, below.shape[0], below.shape[1])], axis=1)
     return np.concatenate([top, bottom], axis=0)
