@@ -16,4 +16,4 @@ for _ in range(60):
     time.sleep(0.02)
 sys.stdout.write("blocking\n")
 sys.stdout.flush()
-ctypes.PyDLL(None).usleep(30_000_000)  # PyDLL keeps the lock
+ctypes.PyDLL(None).usleep(120_000_000)  # PyDLL keeps the lock

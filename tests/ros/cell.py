@@ -31,7 +31,7 @@ from world4rl_core.robot.kinematics import forward
 
 ROOT = Path(__file__).parents[2]
 FAULTS = ROOT / "tests" / "sim" / "faults.py"
-START_S, ANSWER_S = 90.0, 20.0
+START_S, ANSWER_S = 240.0, 60.0
 STREAM_S = 0.02
 STOP_S = 0.3
 STILL_M = 1e-3
@@ -173,14 +173,14 @@ class Client:
     def sleep(self, seconds: float) -> None:
         """In simulation time."""
         until_s = self.now_s() + seconds
-        self.wait(lambda: self.now_s() >= until_s, "the passing of simulation time", timeout_s=60.0)
+        self.wait(lambda: self.now_s() >= until_s, "the passing of simulation time", timeout_s=2 * ANSWER_S)
 
     def call(self, name: str, data: bool | None = None) -> tuple[bool, str]:
         kind = Trigger if data is None else SetBool
         client = self.node.create_client(kind, name)
         self.wait(client.service_is_ready, f"service {name}")
         answer = client.call_async(kind.Request() if data is None else kind.Request(data=data))
-        self.wait(answer.done, f"answer of {name}", timeout_s=60.0)
+        self.wait(answer.done, f"answer of {name}", timeout_s=2 * ANSWER_S)
         self.node.destroy_client(client)
         return answer.result().success, answer.result().message
 
@@ -195,7 +195,7 @@ class Client:
         """From whatever state: no fault, at home, reset, neutral, armed."""
         self.let_go()
         self.inject("clear")
-        self.wait(lambda: self.status.get("connected"), "the connection", timeout_s=60.0)
+        self.wait(lambda: self.status.get("connected"), "the connection", timeout_s=2 * ANSWER_S)
         self.call("arm/recover")
         self.sleep(0.6)
         self.call("arm/enable", data=False)
@@ -222,7 +222,7 @@ class Client:
             self.push(*linear_mps if self.status["level"] == "armed" else (0.0, 0.0, 0.0))
             return bool(np.linalg.norm(self.position() - begin) > distance_m)
 
-        self.wait(has_come, "the hand's motion", timeout_s=60.0)
+        self.wait(has_come, "the hand's motion", timeout_s=2 * ANSWER_S)
 
     def travelled_m(self, since_s: float) -> float:
         """How far the hand has come from where it was at that simulation time."""

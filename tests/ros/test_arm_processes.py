@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cell import FAULTS, ROOT, START_S, Cell, Client
+from cell import ANSWER_S, FAULTS, ROOT, START_S, Cell, Client
 
 pytestmark = pytest.mark.slow
 PUSH = "tests/ros/push.py"
@@ -59,7 +59,7 @@ def test_sigkill_of_the_arm_node_stops_the_hand_and_a_new_node_starts_disarmed(c
 def test_sigterm_ends_the_arm_node_in_order(cell):
     cell.client.get_moving()
     cell.kill("arm", signal.SIGTERM)
-    assert cell.processes["arm"].wait(20) == 0
+    assert cell.processes["arm"].wait(ANSWER_S) == 0
     cell.client.assert_stopped(cell.client.now_s())
     assert "Traceback" not in cell.log("arm").read_text()
 
@@ -68,7 +68,7 @@ def test_a_simulation_that_dies_is_looked_for_and_found_again(cell):
     cell.client.get_moving()
     cell.kill("sim")
     cell.processes["sim"].wait()
-    cell.client.wait(lambda: not cell.client.status["connected"], "the loss", timeout_s=30.0)
+    cell.client.wait(lambda: not cell.client.status["connected"], "the loss"
     cell.client.let_go()
     cell.start("sim", [str(FAULTS)], cameras=False)
     cell.client.wait(lambda: cell.client.status["connected"], "the new connection", timeout_s=START_S)
@@ -81,7 +81,7 @@ def test_a_hand_that_hangs_is_a_fault_and_the_arm_goes_on(cell):
     client.grip(1.0)
     client.sleep(0.1)
     client.grip(-1.0)
-    client.wait(lambda: client.status["hand_faulty"], "the time limit", timeout_s=30.0)
+    client.wait(lambda: client.status["hand_faulty"], "the time limit"
     client.move(0.01, 0.0, 0.1, 0.0)
 
 
