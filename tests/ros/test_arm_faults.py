@@ -107,7 +107,7 @@ def press(client, state):
 
 def test_a_missed_grasp_is_an_event_and_no_fault(client):
     press(client, -1.0)
-    client.wait(lambda: "grasped_nothing" in client.status["hand_event"], "the event"
+    client.wait(lambda: "grasped_nothing" in client.status["hand_event"], "the event")
     assert client.status["level"] == "armed" and not client.status["hand_faulty"]
     press(client, 1.0)
     client.wait(lambda: not client.status["hand_busy"] and client.status["hand_wanted"] == 1.0, "opening")
@@ -126,7 +126,7 @@ def test_quick_presses_end_in_the_newest_state(client):
 def test_a_refused_grasp_is_tried_once_more_and_then_a_fault_of_the_hand_alone(client):
     client.inject("gripper", how="refuse")
     press(client, -1.0)
-    client.wait(lambda: client.status["hand_faulty"], "the hand's fault"
+    client.wait(lambda: client.status["hand_faulty"], "the hand's fault")
     client.get_moving()
     client.let_go()
 

@@ -68,7 +68,7 @@ def test_a_simulation_that_dies_is_looked_for_and_found_again(cell):
     cell.client.get_moving()
     cell.kill("sim")
     cell.processes["sim"].wait()
-    cell.client.wait(lambda: not cell.client.status["connected"], "the loss"
+    cell.client.wait(lambda: not cell.client.status["connected"], "the loss")
     cell.client.let_go()
     cell.start("sim", [str(FAULTS)], cameras=False)
     cell.client.wait(lambda: cell.client.status["connected"], "the new connection", timeout_s=START_S)
@@ -81,7 +81,7 @@ def test_a_hand_that_hangs_is_a_fault_and_the_arm_goes_on(cell):
     client.grip(1.0)
     client.sleep(0.1)
     client.grip(-1.0)
-    client.wait(lambda: client.status["hand_faulty"], "the time limit"
+    client.wait(lambda: client.status["hand_faulty"], "the time limit")
     client.move(0.01, 0.0, 0.1, 0.0)
 
 
