@@ -68,23 +68,25 @@ def _task_and_seed(command: str) -> tuple[str, int]:
     return words[words.index("--task") + 1], int(words[words.index("--seed") + 1])
 
 
-def _sizes(folder: Path) -> dict[str, int]:
+def _sizes(folder: Path) -> dict[str, float]:
     """What of the recipe this run used."""
     episodes = {
         source: int(json.loads((folder / "data" / source / "meta" / "info.json").read_text())["total_episodes"])
         for source in ("expert", "policy", "random")
     }
     steps = json.loads((folder / "world-model" / "config.json").read_text())["steps"]
-    return {**episodes, "world_model_steps": steps}
+    collected = json.loads((folder / "data" / "policy" / "meta" / "collection.json").read_text())
+    return {**episodes, "world_model_steps": steps, "policy_noise_memory": collected.get("noise_memory", 0.0)}
 
 
-def _recipe_sizes(task: str) -> dict[str, int]:
+def _recipe_sizes(task: str) -> dict[str, float]:
     recipe = recipe_for(task)
     return {
         "expert": recipe.demonstrations,
         "policy": recipe.policy_episodes,
         "random": recipe.random_episodes,
         "world_model_steps": recipe.world_model_steps,
+        "policy_noise_memory": recipe.policy_noise_memory,
     }
 
 

@@ -48,10 +48,10 @@ RECIPES: dict[str, Recipe] = {
 
 
 TWIN_RECIPES: dict[str, Recipe] = {
-    "press_button": dataclasses.replace(DEFAULT, demonstrations=4, horizon=25),
+    "press_button": dataclasses.replace(DEFAULT, demonstrations=1, horizon=25),
     "close_drawer": dataclasses.replace(DEFAULT, demonstrations=2, horizon=30),
-    "open_drawer": dataclasses.replace(DEFAULT, demonstrations=8, horizon=35),
-    "pick_apple": dataclasses.replace(DEFAULT, demonstrations=10, horizon=45),
+    "open_drawer": dataclasses.replace(DEFAULT, demonstrations=2, horizon=35),
+    "pick_apple": dataclasses.replace(DEFAULT, demonstrations=4, horizon=45),
 }
 
 

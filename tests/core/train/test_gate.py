@@ -27,7 +27,8 @@ def test_an_untrusted_world_model_is_refused_and_nothing_is_claimed(
     with pytest.raises(TrustError, match="refusing to refine: .*--override-trust REASON"):
         refine.run(config(dataset, clone, model, judge, out))
     assert not (out / run.CONFIG).exists()
-    refine.run(config(dataset, clone, model, judge, out, override_trust="a tiny model for a test"))
+    go_on = StoppingConfig(solved=1.1)
+    refine.run(config(dataset, clone, model, judge, out, override_trust="a tiny model for a test", stopping=go_on))
     provenance = load_state(out / run.MODEL)["provenance"]
     assert provenance["override_trust"] == "a tiny model for a test"
     assert provenance["end"] == "all iterations done"
