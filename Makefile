@@ -5,7 +5,7 @@ TASK ?= button-press-topdown-v3
 SEED ?= 0
 
 BIN := .venv/bin
-SOURCES := $(wildcard world4rl_core ros2_ws launch calibration tests benchmarks results)
+SOURCES := $(wildcard world4rl_core ros2_ws launch calibration tests benchmarks results scripts)
 # Two test processes with one thread each: more threads than cores make torch slower, not faster.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --tb=short -n 2
 

@@ -12,7 +12,19 @@ from world4rl_core import cli
 from world4rl_core.commands import COMMANDS
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = ("world4rl_core", "ros2_ws", "launch", "calibration", "tests", "benchmarks", "scripts", "docs", "constraints", "results", ".ci")
+FOLDERS = (
+    "world4rl_core",
+    "ros2_ws",
+    "launch",
+    "calibration",
+    "tests",
+    "benchmarks",
+    "scripts",
+    "docs",
+    "constraints",
+    "results",
+    ".ci",
+)
 TEXT = {".py", ".md", ".toml", ".txt", ".yaml", ".yml", ".sh", ".json", ".svg", ".html", ".jinja", ""}
 FILES = sorted(
     path
