@@ -42,7 +42,7 @@ class TrialError(World4RLError):
 
 
 class CalibrationError(World4RLError):
-    """A calibration is refused; `reason` names the cause in one of the words of calibration/refusal.py."""
+    """A calibration is refused; `reason` names the cause in a word that calibration/README.md explains."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)

@@ -165,7 +165,7 @@ def check_drift(
         text = f"{exposure_us:.0f} us, was {reference.exposure_us:.0f}"
         advice = "fix exposure_us in the rig file"
         findings.append(_finding("exposure", max(ratio, 1 / ratio), limits.exposure, text, advice))
-    verdict = max((finding.verdict for finding in findings), key=ORDER.index)
+    verdict = max(findings, key=lambda finding: ORDER.index(finding.verdict)).verdict
     checked = now.astimezone(UTC).isoformat(timespec="seconds")
     report = DriftReport(camera.name, camera.serial, verdict, checked, reference.taken, tuple(findings))
     return report, match

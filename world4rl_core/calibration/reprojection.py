@@ -64,7 +64,8 @@ class Reprojection:
         self.of_view = np.repeat(np.arange(len(views)), [len(view.detection.ids) for view in views])
         self._points = np.concatenate([board.points_m[view.detection.ids] for view in views])
         self._seen = np.concatenate([view.detection.corners_px for view in views])
-        self.board, self.intrinsics, self.mode = board, intrinsics, mode
+        self.board, self.intrinsics = board, intrinsics
+        self.mode: Mode = mode
         self._hands = np.stack([view.T_base_hand for view in views])
 
     def T_cam_board(self, solution: Solution, correction: np.ndarray | None = None) -> np.ndarray:
