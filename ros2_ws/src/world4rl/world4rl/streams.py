@@ -16,6 +16,8 @@ from world4rl_core.runtime.sync import Aligner
 
 WAITING = 8
 """Messages of one stamp may be this many stamps apart."""
+SILENT_S = 0.5
+LATCHED = ("latched", "operator", "recreate")
 ARM_TOPICS = {
     "joints": ("franka/joint_states", JointState),
     "pose": ("franka/current_pose", PoseStamped),
@@ -48,8 +50,6 @@ class Streams:
         self.aligner = aligner
         self.status: dict[str, Any] = {}
         """The arm's last word."""
-        self.errors: list[str] = []
-        """Messages that could not be read; the reader empties it."""
         self._node = node
         for camera in node.rig.cameras:
             self._listen_to_camera(camera.name)
@@ -65,6 +65,17 @@ class Streams:
                 TwistStamped, topic,
                 lambda message, take=take: take(convert.twist_of(message), convert.time_of(message)), qos.EVENT,
             )  # fmt: skip
+
+    def faults(self, now_s: float) -> list[str]:
+        """What ends an episode that is being recorded."""
+        found = [f"{name} is silent" for name in self.aligner.silent(now_s, SILENT_S)]
+        if self.status.get("level") in LATCHED:
+            found.append(f"the arm is {self.status['level']}: {self.status['reason']}")
+        return found
+
+    def obstacles(self, now_s: float) -> list[str]:
+        """Why no episode can be started now."""
+        return [*self.faults(now_s), *(["the robot's network is poor"] if self.status.get("network_poor") else [])]
 
     def _listen(
         self, kind: type, topic: str, callback: Callable[[Any], None], profile: Any = qos.SENSOR_READER

@@ -5,7 +5,6 @@ The only other thing the operator does is to arrange the scene, which a person d
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from world4rl import convert, qos
+from world4rl.calls import Calls
 from world4rl.drivers.hid_socket import HidSender
 from world4rl.drivers.spacemouse import SIMULATED_MODEL, SOCKET_PREFIX, reports, ros_info
 from world4rl.params import param
@@ -58,13 +58,12 @@ class OperatorNode(RigNode):
         self._arm: dict[str, Any] = {}
         self._is_recording = self._is_arranged = self._is_solved = False
         self._q, self._quat_xyzw = np.full(7, np.inf), np.array([1.0, 0.0, 0.0, 0.0])
-        self._asked_s: dict[str, float] = {}
         self._act = self._operator.act
 
     def open(self) -> None:
         self._view = TwinView(self.rig, self.config.task)
         self._sender = HidSender(Path(self.config.device.removeprefix(SOCKET_PREFIX)))
-        self._triggers = {name: self.create_client(Trigger, name) for name in (*ASK_S, "arm/reset_latch")}
+        self._calls = Calls(self, (*ASK_S, "arm/reset_latch"))
         self.create_subscription(String, "franka/status", self._on_arm, qos.STATUS)
         self.create_subscription(String, "recorder/status", self._on_recorder, qos.STATUS)
         self.create_subscription(JointState, "franka/joint_states", self._on_joints, qos.SENSOR_READER)
@@ -99,11 +98,11 @@ class OperatorNode(RigNode):
         if self._operator.act is not self._act:
             self._on_act(self._operator.act)
         if hand.wants_reset:
-            self._ask("sim/reset", now_s, self._on_arranged)
+            self._calls.ask("sim/reset", self._on_arranged, every_s=ASK_S["sim/reset"])
         if hand.wants_unlatch:
-            self._ask("arm/recover", now_s, self._on_recovered)
+            self._calls.ask("arm/recover", self._on_recovered, every_s=ASK_S["arm/recover"])
         if self._operator.act in (Act.DRIVE, Act.STOP):
-            self._ask("sim/success", now_s, self._on_look)
+            self._calls.ask("sim/success", self._on_look, every_s=ASK_S["sim/success"])
         self._sender.send(reports(hand.axes, hand.buttons, info=self._info))
 
     def _on_act(self, act: Act) -> None:
@@ -114,19 +113,6 @@ class OperatorNode(RigNode):
         if act is Act.HOME:
             self._is_arranged = False
 
-    def _ask(self, name: str, now_s: float, then: Callable[[Trigger.Response], None]) -> None:
-        """Calls a service, at most every ASK_S, and goes on with its answer."""
-        client = self._triggers[name]
-        if now_s - self._asked_s.get(name, -np.inf) < ASK_S[name] or not client.service_is_ready():
-            return
-        self._asked_s[name] = now_s
-
-        def done(future: Any) -> None:
-            if future.result() is not None and future.result().success:
-                then(future.result())
-
-        client.call_async(Trigger.Request()).add_done_callback(done)
-
     def _on_arranged(self, _: Trigger.Response) -> None:
         self._is_arranged, self._is_solved = True, False
 
@@ -134,7 +120,7 @@ class OperatorNode(RigNode):
         self._is_solved = bool(json.loads(answer.message)["success"])
 
     def _on_recovered(self, _: Trigger.Response) -> None:
-        self._triggers["arm/reset_latch"].call_async(Trigger.Request())
+        self._calls.ask("arm/reset_latch")
 
     def _on_arm(self, message: String) -> None:
         self._arm = convert.json_of(message)

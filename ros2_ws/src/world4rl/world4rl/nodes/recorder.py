@@ -21,8 +21,6 @@ from world4rl_core.runtime.episode import LABELS, Recorder, RecorderConfig, Reco
 from world4rl_core.runtime.sync import Aligner, SyncError
 
 CUT_S, STATUS_S, DISK_S = 0.02, 0.5, 1.0
-SILENT_S = 0.5
-LATCHED = ("latched", "operator", "recreate")
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ class RecorderNode(RigNode):
         self.recorder = Recorder(RecorderConfig(rate_hz=self.rig.action.rate_hz, **limits))
         self._dataset = Path(self.config.dataset)
         self._lock = threading.RLock()
-        self._labelled = self._rows_late = 0
+        self._labelled = 0
         self._failed_episode = 0
         self._checked_disk_s = 0.0
         self._writer: EpisodeWriter | None = None
@@ -82,8 +80,8 @@ class RecorderNode(RigNode):
             self._writer = None
 
     def diagnose(self) -> Diagnosis:
-        status = self.recorder.status()
-        return Diagnosis(Level.WARN if self._obstacles() else Level.OK, "; ".join(self._obstacles()) or "ready", status)
+        found = self._streams.obstacles(self.now_s())
+        return Diagnosis(Level.WARN if found else Level.OK, "; ".join(found) or "ready", self.recorder.status())
 
     def _do(self, job: Callable[[], Any]) -> Callable[[], None]:
         """The job under the lock; what it finished goes to the writer, and the status tells."""
@@ -101,24 +99,16 @@ class RecorderNode(RigNode):
 
     def _start(self) -> None:
         pixels = sum(camera.size**2 * 3 for camera in self.rig.cameras)
-        obstacles = tuple(self._obstacles())
-        room = {"free_bytes": self._free_bytes(), "bytes_per_row": pixels, "obstacles": obstacles}
+        room = {"free_bytes": self._free_bytes(), "bytes_per_row": pixels}
+        room["obstacles"] = tuple(self._streams.obstacles(self.now_s()))
         self.recorder.start(self.config.task, self.config.source, **room)
         self._streams.aligner.start(self.now_s())
-
-    def _obstacles(self) -> list[str]:
-        """Why no episode can be recorded now."""
-        status = self._streams.status
-        found = [f"{name} is silent" for name in self._streams.aligner.silent(self.now_s(), SILENT_S)]
-        if status.get("level") in LATCHED:
-            found.append(f"the arm is {status['level']}: {status['reason']}")
-        return [*found, *(["the robot's network is poor"] if status.get("network_poor") else [])]
 
     def _cut(self) -> None:
         with self._lock:
             if self.recorder.state is not RecorderState.RECORDING:
                 return
-            faults = self._obstacles()
+            faults = self._streams.faults(self.now_s())
             try:
                 for step in self._streams.aligner.rows(self.now_s(), monotonic_s=time.monotonic()):
                     self.recorder.add(as_recorded(step, self.rig))

@@ -5,9 +5,9 @@ from typing import Any
 
 from geometry_msgs.msg import TwistStamped
 from std_msgs.msg import Float32, String
-from std_srvs.srv import SetBool, Trigger
 
 from world4rl import convert, qos
+from world4rl.calls import Calls
 from world4rl.drivers.spacemouse import SOCKET_PREFIX, SpaceMouse, opener
 from world4rl.params import param
 from world4rl.rig_node import Diagnosis, Level, RigConfig, RigNode, run_node
@@ -42,9 +42,8 @@ class TeleopNode(RigNode):
         self._teleop = Teleop(self.rig.teleop)
         self._twists = self.create_publisher(TwistStamped, "cmd/twist", qos.COMMAND)
         self._grippers = self.create_publisher(Float32, "cmd/gripper", qos.EVENT)
-        self._enable = self.create_client(SetBool, "arm/enable")
         names = ("recorder/start", "recorder/stop_success", *CALLS.values())
-        self._triggers = {name: self.create_client(Trigger, name) for name in names}
+        self._calls = Calls(self, names, switches=("arm/enable",))
         self.create_subscription(String, "franka/status", self._follow_arm, qos.STATUS)
         self.create_subscription(String, "recorder/status", self._follow_recorder, qos.STATUS)
         self._is_armed = self._is_recording = False
@@ -89,41 +88,13 @@ class TeleopNode(RigNode):
         if event is ButtonEvent.TOGGLE_GRIPPER:
             self._pressed_s = now_s
         elif event is not ButtonEvent.START_OR_SUCCESS:
-            self._call(CALLS[event])
+            self._calls.ask(CALLS[event])
         elif self._is_recording:
-            self._call("recorder/stop_success")
+            self._calls.ask("recorder/stop_success")
         elif self._is_armed:
-            self._call("recorder/start")
-        else:
-            self._arm_then_record()
-
-    def _arm_then_record(self) -> None:
-        """The press that starts an episode also arms; where the arm refuses, nothing is recorded."""
-
-        def recorded(future: Any) -> None:
-            if self._accepted("arm/enable", future):
-                self._call("recorder/start")
-
-        if self._is_there("arm/enable", self._enable):
-            self._enable.call_async(SetBool.Request(data=True)).add_done_callback(recorded)
-
-    def _call(self, name: str) -> None:
-        client = self._triggers[name]
-        if self._is_there(name, client):
-            client.call_async(Trigger.Request()).add_done_callback(lambda future: self._accepted(name, future))
-
-    def _is_there(self, name: str, client: Any) -> bool:
-        if not client.service_is_ready():
-            self.get_logger().warning(f"{name} is not offered; is its node running?")
-            return False
-        return True
-
-    def _accepted(self, name: str, future: Any) -> bool:
-        answer = future.result()
-        if answer is None or not answer.success:
-            self.get_logger().warning(f"{name}: {answer.message if answer else future.exception()}")
-            return False
-        return True
+            self._calls.ask("recorder/start")
+        else:  # the press that starts an episode also arms; where the arm refuses, nothing is recorded
+            self._calls.ask("arm/enable", lambda _: self._calls.ask("recorder/start"), data=True)
 
     def _follow_arm(self, message: String) -> None:
         status = convert.json_of(message)
