@@ -7,10 +7,10 @@ noise and the true intrinsics. The baseline is Tsai's method alone (OpenCV's def
 """
 
 import json
-import sys
 import time
 from dataclasses import dataclass
-from typing import Any, get_args
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tyro
@@ -49,18 +49,35 @@ class Config:
     views: int = 24
     """Pictures for the intrinsics."""
     seed: int = 0
+    modes: tuple[Mode, ...] = ("eye_in_hand", "eye_to_hand")
+    cells: Path | None = None
+    """File of finished cells, one JSON line each: what is there is not measured again, what is new is added."""
 
 
 def main(config: Config) -> dict[str, Any]:
     """Calibrate in every cell; returns what is printed."""
     started = time.perf_counter()
     table: dict[str, Any] = {"benchmark": "calibration", "truths": config.truths, "samples": config.samples}
-    for mode in get_args(Mode):
-        cells = [measure(mode, config, number) for number in range(config.truths)]
-        table[mode] = summary(cells)
+    for mode in config.modes:
+        table[mode] = summary([_cell(mode, config, number) for number in range(config.truths)])
     table["goals"] = GOALS
-    table["minutes"] = round((time.perf_counter() - started) / 60, 1)
+    table["minutes"] = round((time.perf_counter() - started) / 60, 1)  # without the cells of the file
     return table
+
+
+def _cell(mode: Mode, config: Config, number: int) -> dict[str, Any]:
+    """One cell, from the file of cells or measured now."""
+    key = {"mode": mode, "cell": number, "of": [config.samples, config.views, config.seed]}
+    if config.cells is not None and config.cells.exists():
+        for line in config.cells.read_text().splitlines():
+            row = json.loads(line)
+            if key.items() <= row.items():
+                return row
+    row = key | measure(mode, config, number)
+    if config.cells is not None:
+        with config.cells.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+    return row
 
 
 def measure(mode: Mode, config: Config, number: int) -> dict[str, Any]:
@@ -89,7 +106,6 @@ def measure(mode: Mode, config: Config, number: int) -> dict[str, Any]:
             continue
         row["levels"].append({"level": level, **errors})
     row["noisy"] = row["levels"][LEVELS.index(1.0)]
-    print(json.dumps({"mode": mode, "cell": number, **row}), file=sys.stderr, flush=True)
     return row
 
 

@@ -93,7 +93,7 @@ def translation(A: np.ndarray, B: np.ndarray, R: np.ndarray) -> np.ndarray:
 def tsai(A: np.ndarray, B: np.ndarray) -> np.ndarray:
     """Tsai and Lenz 1989: rotation by a linear system in modified Rodrigues parameters, then translation."""
     P_A, P_B = 2 * _half_axes(A), 2 * _half_axes(B)
-    left = np.concatenate([skew(a + b) for a, b in zip(P_A, P_B, strict=True)])
+    left = _skews(P_A + P_B).reshape(-1, 3)
     p = np.linalg.lstsq(left, (P_B - P_A).reshape(-1), rcond=None)[0]
     P = 2 * p / np.sqrt(1 + p @ p)
     s = P @ P
@@ -111,10 +111,8 @@ def park(A: np.ndarray, B: np.ndarray) -> np.ndarray:
 
 def horaud(A: np.ndarray, B: np.ndarray) -> np.ndarray:
     """Horaud and Dornaika 1995: rotation as the quaternion of least squares, then translation."""
-    M = np.zeros((4, 4))
-    for a, b in zip(_quats(A), _quats(B), strict=True):
-        difference = _quat_left(a) - _quat_right(b)
-        M += difference.T @ difference
+    difference = _quats_left(_quats(A)) - _quats_right(_quats(B))
+    M = np.einsum("nki,nkj->ij", difference, difference)
     w, x, y, z = np.linalg.eigh(M)[1][:, 0]
     R = Rotation.from_quat([x, y, z, w]).as_matrix()
     return _pose(R, translation(A, B, R))
@@ -122,15 +120,12 @@ def horaud(A: np.ndarray, B: np.ndarray) -> np.ndarray:
 
 def andreff(A: np.ndarray, B: np.ndarray) -> np.ndarray:
     """Andreff et al. 1999: rotation and translation at once, linear in the rotation matrix's nine numbers."""
-    left, right = [], []
-    for a, b in zip(A, B, strict=True):
-        rows = np.zeros((12, 12))
-        rows[:9, :9] = np.eye(9) - np.kron(a[:3, :3], b[:3, :3])
-        rows[9:, :9] = np.kron(np.eye(3), b[:3, 3])
-        rows[9:, 9:] = np.eye(3) - a[:3, :3]
-        left.append(rows)
-        right.append(np.concatenate([np.zeros(9), a[:3, 3]]))
-    x = np.linalg.lstsq(np.concatenate(left), np.concatenate(right), rcond=None)[0]
+    R_A, R_B, rows = A[:, :3, :3], B[:, :3, :3], np.zeros((len(A), 12, 12))
+    rows[:, :9, :9] = np.eye(9) - np.einsum("nij,nkl->nikjl", R_A, R_B).reshape(-1, 9, 9)
+    rows[:, 9:, :9] = np.einsum("ij,nk->nijk", np.eye(3), B[:, :3, 3]).reshape(-1, 3, 9)
+    rows[:, 9:, 9:] = np.eye(3) - R_A
+    right = np.concatenate([np.zeros((len(A), 9)), A[:, :3, 3]], axis=1)
+    x = np.linalg.lstsq(rows.reshape(-1, 12), right.ravel(), rcond=None)[0]
     R = x[:9].reshape(3, 3)
     determinant = np.linalg.det(R)
     U, _, Vt = np.linalg.svd(np.sign(determinant) * np.abs(determinant) ** (-1 / 3) * R)
@@ -139,15 +134,12 @@ def andreff(A: np.ndarray, B: np.ndarray) -> np.ndarray:
 
 def daniilidis(A: np.ndarray, B: np.ndarray) -> np.ndarray:
     """Daniilidis 1999: rotation and translation at once, as a dual quaternion."""
-    left = []
-    for a, b in zip(A, B, strict=True):
-        (qa, da), (qb, db) = _dual_quat(a), _dual_quat(b)
-        rows = np.zeros((6, 8))
-        rows[:3, 0], rows[:3, 1:4] = qa[1:] - qb[1:], skew(qa[1:] + qb[1:])
-        rows[3:, 0], rows[3:, 1:4] = da[1:] - db[1:], skew(da[1:] + db[1:])
-        rows[3:, 4:] = rows[:3, :4]
-        left.append(rows)
-    Vt = np.linalg.svd(np.concatenate(left))[2]
+    (q_A, dual_A), (q_B, dual_B) = _dual_quats(A), _dual_quats(B)
+    rows = np.zeros((len(A), 6, 8))
+    rows[:, :3, 0], rows[:, :3, 1:4] = (q_A - q_B)[:, 1:], _skews((q_A + q_B)[:, 1:])
+    rows[:, 3:, 0], rows[:, 3:, 1:4] = (dual_A - dual_B)[:, 1:], _skews((dual_A + dual_B)[:, 1:])
+    rows[:, 3:, 4:] = rows[:, :3, :4]
+    Vt = np.linalg.svd(rows.reshape(-1, 8), full_matrices=False)[2]
     (u1, v1), (u2, v2) = (Vt[6, :4], Vt[6, 4:]), (Vt[7, :4], Vt[7, 4:])
     ratios = np.roots([u1 @ v1, u1 @ v2 + u2 @ v1, u2 @ v2])
     norms = [(s.real**2 * (u1 @ u1) + 2 * s.real * (u1 @ u2) + u2 @ u2, s.real) for s in ratios]
@@ -156,7 +148,7 @@ def daniilidis(A: np.ndarray, B: np.ndarray) -> np.ndarray:
     q, dual = scale * (s * u1 + u2), scale * (s * v1 + v2)
     R = Rotation.from_quat([*q[1:], q[0]]).as_matrix()
     conjugate = q * np.array([1, -1, -1, -1])
-    return _pose(R, 2 * (_quat_right(conjugate) @ dual)[1:])
+    return _pose(R, 2 * (_quats_right(conjugate[None])[0] @ dual)[1:])
 
 
 METHODS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
@@ -199,18 +191,33 @@ def _half_axes(poses: np.ndarray) -> np.ndarray:
     return _quats(poses)[:, 1:]
 
 
-def _dual_quat(T: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    q = _quats(T[None])[0]
-    return q, 0.5 * _quat_left(np.concatenate([[0.0], T[:3, 3]])) @ q
+def _dual_quats(poses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Real and dual parts (n, 4) each."""
+    q = _quats(poses)
+    t = np.column_stack([np.zeros(len(poses)), poses[:, :3, 3]])
+    return q, 0.5 * np.einsum("nij,nj->ni", _quats_left(t), q)
 
 
-def _quat_left(q: np.ndarray) -> np.ndarray:
-    """The matrix with `_quat_left(q) @ p` the product q p, for wxyz."""
-    w, x, y, z = q
-    return np.array([[w, -x, -y, -z], [x, w, -z, y], [y, z, w, -x], [z, -y, x, w]])
+def _skews(v: np.ndarray) -> np.ndarray:
+    """The matrices (n, 3, 3) with `_skews(v) @ u` the cross products, for v (n, 3)."""
+    matrices = np.zeros((len(v), 3, 3))
+    matrices[:, [2, 0, 1], [1, 2, 0]] = v
+    return matrices - matrices.transpose(0, 2, 1)
 
 
-def _quat_right(q: np.ndarray) -> np.ndarray:
-    """The matrix with `_quat_right(q) @ p` the product p q, for wxyz."""
-    w, x, y, z = q
-    return np.array([[w, -x, -y, -z], [x, w, z, -y], [y, -z, w, x], [z, y, -x, w]])
+def _quats_left(q: np.ndarray) -> np.ndarray:
+    """The matrices (n, 4, 4) with `_quats_left(q) @ p` the product q p, for wxyz (n, 4)."""
+    return _products(q) + np.pad(_skews(q[:, 1:]), ((0, 0), (1, 0), (1, 0)))
+
+
+def _quats_right(q: np.ndarray) -> np.ndarray:
+    """The matrices (n, 4, 4) with `_quats_right(q) @ p` the product p q, for wxyz (n, 4)."""
+    return _products(q) - np.pad(_skews(q[:, 1:]), ((0, 0), (1, 0), (1, 0)))
+
+
+def _products(q: np.ndarray) -> np.ndarray:
+    """What a quaternion's matrices share: w on the diagonal, -v in the first row, v in the first column."""
+    matrices = q[:, :1, None] * np.eye(4)
+    matrices[:, 0, 1:] = -q[:, 1:]
+    matrices[:, 1:, 0] = q[:, 1:]
+    return matrices

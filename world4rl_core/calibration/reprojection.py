@@ -97,35 +97,34 @@ class Reprojection:
         """The solution of least whitened squares near `start`, and the Jacobian (rows, 6 + 6 groups [+ 1]) there."""
 
         def moved(step: np.ndarray) -> Solution:
-            boards = np.stack([B @ exp(s) for B, s in zip(start.boards, self._board_steps(step), strict=True)])
-            return Solution(start.X @ exp(step[:6]), boards, start.scale + (step[-1] if free_scale else 0.0))
+            return self._moved(start, step)
 
         size = 6 + 6 * len(start.boards) + int(free_scale)
         result = least_squares(
             lambda step: whitener(self.residuals(moved(step))),
             np.zeros(size),
+            jac=lambda step: whitener.columns(self.jacobian(moved(step), free_scale=free_scale)),
             x_scale="jac",
-            method="trf",
-            ftol=1e-6,
-            xtol=1e-7,
+            ftol=1e-8,
+            xtol=1e-8,
             max_nfev=MOST_STEPS,
         )
         return moved(result.x), np.asarray(result.jac)
 
-    def jacobian(self, solution: Solution) -> np.ndarray:
-        """(2 corners, 12): how each corner moves with the camera and with the one board."""
+    def jacobian(self, solution: Solution, *, free_scale: bool = False) -> np.ndarray:
+        """(2 corners, 6 + 6 groups [+ 1]): how each corner moves with camera, boards and scale."""
         columns = []
-        for k in range(12):
-            step = STEP * np.eye(12)[k]
-            ahead, behind = (
-                self.residuals(Solution(solution.X @ exp(s[:6]), solution.boards @ exp(s[6:]))) for s in (step, -step)
-            )
+        for step in STEP * np.eye(6 + 6 * len(solution.boards) + int(free_scale)):
+            ahead, behind = (self.residuals(self._moved(solution, s)) for s in (step, -step))
             columns.append((ahead - behind).ravel() / (2 * STEP))
         return np.stack(columns, axis=1)
 
-    def _board_steps(self, step: np.ndarray) -> np.ndarray:
-        count = self.groups.max() + 1
-        return step[6 : 6 + 6 * count].reshape(count, 6)
+    def _moved(self, start: Solution, step: np.ndarray) -> Solution:
+        """The solution after small motions of camera and boards, each in its own frame, and a change of scale."""
+        count = len(start.boards)
+        steps = step[6 : 6 + 6 * count].reshape(count, 6)
+        boards = np.stack([B @ exp(s) for B, s in zip(start.boards, steps, strict=True)])
+        return Solution(start.X @ exp(step[:6]), boards, start.scale + float(step[6 + 6 * count :].sum()))
 
 
 class Whitener:
@@ -153,6 +152,15 @@ class Whitener:
             shrink = 1 - self._sigma / np.sqrt(self._sigma**2 + S**2)
             white[rows] = (flat - U @ (shrink * (U.T @ flat))).reshape(-1, 2)
         return white.ravel()
+
+    def columns(self, jacobian: np.ndarray) -> np.ndarray:
+        """A Jacobian (2 corners, k), whitened like the residuals."""
+        white = jacobian.reshape(-1, 2, jacobian.shape[1]) / self._sigma
+        for rows, U, S, _ in self._blocks:
+            block = white[rows].reshape(2 * len(rows), -1)
+            shrink = 1 - self._sigma / np.sqrt(self._sigma**2 + S**2)
+            white[rows] = (block - U @ (shrink[:, None] * (U.T @ block))).reshape(len(rows), 2, -1)
+        return white.reshape(jacobian.shape)
 
     def pose_rows(self, residuals: np.ndarray, jacobian: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Whitened residuals (6 views,) and their Jacobian (6 views, k) in the directions that speak about poses."""
