@@ -92,9 +92,9 @@ def refuse_moved_board(
             "moved_board", f"the last samples, {min(rejected) + 1} and later, show the board elsewhere: {_take_again()}"
         )
     found = _best_split(problem, fit)
-    if found is None:
+    if found is None or found[1] < SPLIT_F:
         return
-    after, F = found
+    after, _ = found
     groups = (np.arange(len(used)) >= after).astype(int)
     split = Reprojection(problem.views, problem.board, problem.intrinsics, mode=problem.mode, groups=groups)
     start = Solution(fit.solution.X, np.repeat(fit.solution.boards, 2, axis=0))
@@ -103,7 +103,7 @@ def refuse_moved_board(
     centre = np.append(problem.board.outline_m.mean(axis=0), 1.0)
     move_mm = 1000 * float(np.linalg.norm((step @ centre - centre)[:3]))
     move_deg = float(np.degrees(Rotation.from_matrix(step[:3, :3]).magnitude()))
-    if F > SPLIT_F and (move_mm > LEAST_MOVE_MM or move_deg > LEAST_MOVE_DEG):
+    if move_mm > LEAST_MOVE_MM or move_deg > LEAST_MOVE_DEG:
         raise CalibrationError(
             "moved_board",
             f"the board moved by {move_mm:.1f} mm and {move_deg:.1f} degrees between samples {used[after - 1] + 1} and "

@@ -4,15 +4,15 @@ Unknown are X, the camera in its parent (T_hand_cam or T_base_cam), and the boar
 T_hand_board), which may have been put somewhere else between groups of views. Robot poses are read with an error.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import least_squares
-from scipy.spatial.transform import Rotation
 
 from world4rl_core.calibration.board import Board, Detection
-from world4rl_core.geometry import inverse
+from world4rl_core.geometry import inverse, skew
 from world4rl_core.hand_eye import Mode
 from world4rl_core.optics import Intrinsics
 
@@ -199,7 +199,12 @@ def project(points: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
 def exp(step: np.ndarray) -> np.ndarray:
     """The pose (4, 4) of a small motion (translation, rotation vector) (6,)."""
     T = np.eye(4)
-    T[:3, :3] = Rotation.from_rotvec(step[3:]).as_matrix()
+    K = skew(step[3:])
+    angle = math.sqrt(step[3:] @ step[3:])
+    if angle < 1e-4:  # the series, exact to the last bit here
+        T[:3, :3] += K + K @ K / 2
+    else:
+        T[:3, :3] += math.sin(angle) / angle * K + (1 - math.cos(angle)) / angle**2 * (K @ K)
     T[:3, 3] = step[:3]
     return T
 
