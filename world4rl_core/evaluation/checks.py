@@ -14,7 +14,7 @@ from world4rl_core.evaluation.statistics import Interval
 class Limits:
     """What a world model and classifier must show before a policy is refined in them."""
 
-    agreement: float = 0.55
+    agreement: float = 0.6
     """Lowest acceptable lower limit (Wilson, 95 %) of the share of episodes whose imagined outcome is the real one."""
     balanced_agreement: float = 0.7
     """Lowest mean of the agreements on real successes and on real failures; .5 is what a constant guess gets."""
