@@ -16,7 +16,6 @@ from world4rl.policy_output import PolicyOutput
 from world4rl.rig_node import Diagnosis, Level, RigConfig, RigNode, run_node
 from world4rl.services import answer, answer_later
 from world4rl_core.errors import RobotError
-from world4rl_core.export.replay import replay
 from world4rl_core.runtime.deployed import DeployedPolicies, named_bundles
 from world4rl_core.runtime.inference import SessionConfig
 
@@ -56,6 +55,8 @@ class PolicyNode(RigNode):
         self.policies = DeployedPolicies.open(bundles, self.rig, session=session, time_limit_s=config.time_limit_s)
         self.policies.choose(config.bundle or self.policies.chosen)
         if config.replay:
+            from world4rl_core.export.replay import replay  # needs torch, which acting does not
+
             for folder in bundles.values():
                 self.get_logger().info(replay(folder, config.replay, config.replay_episode, session=session).table())
             self.finish()
