@@ -54,7 +54,7 @@ def _swing(rig: "Rig", seconds: float) -> None:
 
 def _figures(data: Path) -> dict[str, Any]:
     """What the rows of the dataset say."""
-    episodes = list(DatasetReader(data).episodes(cameras=[]))
+    episodes = list(DatasetReader(data).episodes())
     columns = [{key: np.ravel(values) for key, values in episode.columns.items()} for episode in episodes]
     audits = [audit(one, fps=10) for one in columns]
     jitter_s = np.concatenate([np.abs(np.diff(one["time.lateness_s"])) for one in columns])
