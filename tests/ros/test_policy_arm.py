@@ -13,6 +13,7 @@ from cell import Cell
 from line_bundles import ALONG_Y, line_bundle
 
 from world4rl_core.data.check import check
+from world4rl_core.data.layout import read_info
 from world4rl_core.data.reader import DatasetReader
 
 pytestmark = pytest.mark.slow
@@ -60,13 +61,12 @@ def test_a_person_takes_over_at_once_hands_back_after_neutral_and_all_of_it_is_r
     assert client.call("recorder/stop_success")[0]
     client.sleep(0.5)
     assert client.travelled_m(client.now_s() - 0.1) < 1e-3, "the policy stands still when the recording ends"
-    client.wait(lambda: (data / "meta" / "info.json").is_file() and DatasetReader(data).num_episodes, "the dataset",
-                timeout_s=60.0)  # fmt: skip
+    client.wait(lambda: read_info(data)["total_episodes"], "the dataset", timeout_s=60.0)
     episode = DatasetReader(data).episode(DatasetReader(data).num_episodes - 1)
     flags, sources = episode.columns["is_intervention"].ravel(), episode.columns["source"].ravel()
     assert episode.source == "policy" and 0 < flags.sum() < len(flags)
     assert set(sources[flags.astype(bool)]) == {1} and 2 in set(sources), "1 is a person, 2 a policy"
-    assert episode.requested[flags.astype(bool), 1].min() < -0.2 < 0 < episode.requested[0, 1]
+    assert episode.requested[flags.astype(bool), 1].min() < -0.2 and episode.requested[sources == 2, 1].max() > 0.1
     assert check(data) == []
 
 
