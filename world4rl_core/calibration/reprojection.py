@@ -7,6 +7,7 @@ T_hand_board), which may have been put somewhere else between groups of views. R
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 from scipy.optimize import least_squares
@@ -99,11 +100,14 @@ class Reprojection:
         def moved(step: np.ndarray) -> Solution:
             return self._moved(start, step)
 
+        def jac(step: np.ndarray) -> np.ndarray:
+            return whitener.columns(self.jacobian(moved(step), free_scale=free_scale))
+
         size = 6 + 6 * len(start.boards) + int(free_scale)
         result = least_squares(
             lambda step: whitener(self.residuals(moved(step))),
             np.zeros(size),
-            jac=lambda step: whitener.columns(self.jacobian(moved(step), free_scale=free_scale)),
+            jac=cast(Any, jac),  # scipy's types know only its names for differences
             x_scale="jac",
             ftol=1e-8,
             xtol=1e-8,
@@ -201,7 +205,7 @@ def exp(step: np.ndarray) -> np.ndarray:
     T = np.eye(4)
     K = skew(step[3:])
     angle = math.sqrt(step[3:] @ step[3:])
-    if angle < 1e-4:  # the series, exact to the last bit here
+    if angle < 1e-4:  # the series, exact to 1e-13 here
         T[:3, :3] += K + K @ K / 2
     else:
         T[:3, :3] += math.sin(angle) / angle * K + (1 - math.cos(angle)) / angle**2 * (K @ K)
