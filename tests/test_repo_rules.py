@@ -130,3 +130,8 @@ def test_continuous_integration_and_hooks_call_make():
     targets = re.findall(r"entry: make ([a-z-]+)", hooks)
     assert targets
     assert all(re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), flags=re.M) for target in targets)
+
+
+def test_no_two_test_files_share_a_name():
+    names = [path.name for path in PYTHON if path.name.startswith("test_")]
+    assert sorted({name for name in names if names.count(name) > 1}) == []

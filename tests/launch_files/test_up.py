@@ -14,6 +14,8 @@ from world4rl.bringup import Process
 from world4rl.up import Supervisor, up
 from world4rl_core.errors import ConfigError, RobotError
 
+pytestmark = pytest.mark.realtime
+
 FOREVER = (
     "import signal, time\nsignal.signal(signal.SIGINT, lambda *_: exit(0))\nprint('up', flush=True)\ntime.sleep(60)"
 )

@@ -9,6 +9,13 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Nodes, franky-sim and their clocks: everything here runs against real time."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.realtime)
+
+
 @pytest.fixture(scope="module")
 def shared_cell(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Cell"]:  # noqa: F821
     """Simulation and arm node, started once for all tests of a file."""

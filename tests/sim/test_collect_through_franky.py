@@ -13,6 +13,8 @@ from world4rl_core.data.check import check
 from world4rl_core.data.reader import DatasetReader
 from world4rl_core.rig import RIGS
 
+pytestmark = pytest.mark.realtime
+
 
 def up(folder, *words):
     """`world4rl up teleop_collect` on an address and a ROS domain of its own; returns its output."""
