@@ -34,6 +34,8 @@ def recording(rig: "Rig", minutes: float, folder: Path) -> dict[str, Any]:
     rig.get_ready()
     began_s, until_s = time.monotonic(), rig.now_s() + 60 * minutes
     while (left_s := until_s - rig.now_s()) > 1.0:
+        if rig.status["level"] not in ("armed", "held"):
+            rig.get_ready()  # a machine that stalls for a second has lost its arm, and the episode was aborted
         rig.wait(lambda: rig.call(Trigger, "recorder/start"), "the start of an episode")
         _swing(rig, min(left_s, EPISODE_S))
         rig.call(Trigger, "recorder/stop_failure")
@@ -45,7 +47,7 @@ def recording(rig: "Rig", minutes: float, folder: Path) -> dict[str, Any]:
 def _swing(rig: "Rig", seconds: float) -> None:
     """Lets go while the arm is held, as a person does."""
     until_s = rig.now_s() + seconds
-    while rig.now_s() < until_s:
+    while rig.now_s() < until_s and rig.status["level"] in ("armed", "held"):
         is_armed = rig.status["level"] == "armed"
         rig.axes = SWING * math.sin(2 * math.pi * rig.now_s() / 4) if is_armed else np.zeros(6)
         time.sleep(0.02)
