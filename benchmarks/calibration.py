@@ -82,7 +82,7 @@ def _cell(mode: Mode, config: Config, number: int) -> dict[str, Any]:
 
 def measure(mode: Mode, config: Config, number: int) -> dict[str, Any]:
     """All errors in one cell."""
-    rng = np.random.default_rng([config.seed, number, len(mode)])
+    rng = np.random.default_rng([config.seed, number, len(mode)])  # both arrangements draw the same cameras
     cell = random_cell(mode, rng)
     noise = Noise(blur_px=float(rng.uniform(0.3, 0.7)), grain=3.0)
     with SimulatedCamera(cell.board, cell.intrinsics) as camera:

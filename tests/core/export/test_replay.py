@@ -1,6 +1,5 @@
 """A bundle on a recorded episode."""
 
-
 import numpy as np
 import pytest
 
