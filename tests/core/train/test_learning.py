@@ -66,4 +66,4 @@ def test_the_clone_acts_as_the_demonstrator_does(dataset: Path, tmp_path: Path) 
 @pytest.mark.slow
 def test_training_lowers_the_loss_of_the_world_model(dataset: Path, tmp_path: Path) -> None:
     found = losses(world_model.run(world_model_config(dataset, tmp_path / "wm", steps=150)))
-    assert found[-1] < 0.8 * found[0]
+    assert found[-1] < 0.9 * found[0]
