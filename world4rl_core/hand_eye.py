@@ -17,6 +17,8 @@ from world4rl_core.geometry import inverse, skew
 
 Mode = Literal["eye_in_hand", "eye_to_hand"]
 """Where the camera is: on the hand and the board fixed, or fixed and the board on the hand."""
+MOUNTS: dict[str, Mode] = {"hand": "eye_in_hand", "fixed": "eye_to_hand"}
+"""Which mode a camera's `mount` in the rig file means."""
 
 LEAST_SPREAD_DEG = 0.5
 

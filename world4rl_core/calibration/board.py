@@ -77,6 +77,22 @@ class Board:
         return np.pad(image, margin_px, constant_values=255)
 
 
+def read_board(text: str) -> Board:
+    """A board from "columns x rows x square mm x marker mm x dictionary", as `7x5x40x30xDICT_4X4_50`.
+
+    Raises ConfigError.
+    """
+    words = text.split("x", 4)
+    try:
+        columns, rows, square_mm, marker_mm, dictionary = words
+        return Board(int(columns), int(rows), float(square_mm) / 1000, float(marker_mm) / 1000, dictionary)
+    except ValueError as error:
+        raise ConfigError(
+            f"board {text!r}: wanted columns x rows x square in mm x marker in mm x dictionary, as in "
+            "7x5x40x30xDICT_4X4_50"
+        ) from error
+
+
 @dataclass(frozen=True, eq=False)
 class Detection:
     """The corners of a board that one picture shows."""

@@ -24,11 +24,9 @@ from world4rl_core.calibration.samples import SampleFolder, open_samples, read_i
 from world4rl_core.calibration.saving import save_camera
 from world4rl_core.errors import ConfigError, DataError
 from world4rl_core.files import replace_file
-from world4rl_core.hand_eye import Mode
+from world4rl_core.hand_eye import MOUNTS
 from world4rl_core.optics import CalibrationRecord, Intrinsics
 from world4rl_core.rig import load_rig, rig_path
-
-MOUNTS: dict[str, Mode] = {"hand": "eye_in_hand", "fixed": "eye_to_hand"}
 
 
 def board(

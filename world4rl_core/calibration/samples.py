@@ -21,6 +21,7 @@ from world4rl_core.errors import CalibrationError, DataError
 from world4rl_core.files import replace_file
 from world4rl_core.geometry import pose_distance
 from world4rl_core.optics import Intrinsics
+from world4rl_core.rig import CameraRig
 
 Task = Literal["intrinsics", "eye_in_hand", "eye_to_hand"]
 FORMAT = "world4rl calibration samples 1"
@@ -192,6 +193,17 @@ def read_session(folder: Path) -> Session:
         raise DataError(f"{path}: {error.strerror}; give a folder with calibration samples") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataError(f"{path} is damaged ({error}); start a new folder") from error
+
+
+def hand_eye_session(folder: Path, camera: CameraRig, board: Board, task: Task, *, reported: Intrinsics) -> Session:
+    """A session for this camera of a rig, with the rig's intrinsics, or those that the camera itself `reported`.
+
+    One that is in the folder already goes on with its own, so that all samples were judged alike.
+    """
+    lens = camera.intrinsics or reported
+    if (folder / "session.json").exists():
+        lens = read_session(folder).intrinsics or lens
+    return Session(task, camera.name, camera.serial, camera.width, camera.height, board, lens)
 
 
 def open_samples(folder: Path) -> SampleFolder:

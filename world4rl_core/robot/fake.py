@@ -58,14 +58,22 @@ class FakeArm:
         self._until_s = clock.now_s
         self._last: ArmState | None = None
 
+    @property
+    def true_twist(self) -> np.ndarray:
+        """How the arm moves now, whatever its stalled connection still reports."""
+        return self._twist.copy() if self._is_moving else np.zeros(6)
+
+    @property
+    def _is_moving(self) -> bool:
+        return self._clock.now_s < self._until_s
+
     def state(self) -> ArmState:
         self._require_connection()
         if self.is_frozen and self._last is not None:
             return replace(self._last, time_s=self._clock.now_s)
         self._integrate()
         T = forward(self.q)
-        moving = self._clock.now_s < self._until_s
-        twist = self._twist.copy() if moving else np.zeros(6)
+        twist = self.true_twist
         self._last = ArmState(
             time_s=self._clock.now_s,
             robot_time_s=self._clock.now_s - EARLIEST_S + 1,
@@ -75,7 +83,7 @@ class FakeArm:
             quat_xyzw=quat_of_matrix(T[:3, :3]),
             twist=twist,
             wrench=self.wrench.copy(),
-            mode=ArmMode.MOVE if moving and self.mode is ArmMode.IDLE else self.mode,
+            mode=ArmMode.MOVE if self._is_moving and self.mode is ArmMode.IDLE else self.mode,
             errors=self.errors,
             success_rate=self.success_rate,
         )

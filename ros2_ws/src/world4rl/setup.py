@@ -6,7 +6,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 PACKAGE = "world4rl"
-NODES = ("arm", "camera", "explorer", "operator", "policy", "recorder", "sim", "teleop", "trial")
+NODES = ("arm", "calibrate", "camera", "explorer", "operator", "policy", "recorder", "sim", "teleop", "trial")
 
 
 def shared(pattern: str) -> list[str]:

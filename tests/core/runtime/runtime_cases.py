@@ -64,4 +64,4 @@ class Cell:
     @property
     def speed(self) -> float:
         """Of the end effector, m/s and rad/s in one number."""
-        return float(np.linalg.norm(self.arm.state().twist))
+        return float(np.linalg.norm(self.arm.true_twist))

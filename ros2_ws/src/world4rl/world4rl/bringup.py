@@ -50,6 +50,9 @@ RIG_ARGUMENTS = {
     "seed": Argument("seed of the simulated scene and of the random source", "0"),
     "needs_human": Argument("a policy moves nothing while no operator's device is heard", "true", ("true", "false")),
     "spread_m": Argument("how far the simulated objects are scattered at a reset, in m; 0 is the fixed scene", "0.03"),
+    "shows_board": Argument(
+        "where the simulated scene has a calibration board in place of a task", "none", ("none", "table", "hand")
+    ),
 }
 COLLECT_ARGUMENTS = {
     "source": Argument("what drives the arm besides a person's touch", "human", ("human", "policy", "random")),
@@ -73,6 +76,7 @@ def rig_processes(values: Mapping[str, str]) -> list[Process]:
             "task": values["task"],
             "seed": whole(values, "seed"),
             "spread_m": number(values, "spread_m"),
+            "board": values["shows_board"],
         }
         arm.parameters["connect_s"] = SIMULATION_STARTS_S
         return [Process("sim", "sim", {"rig": common["rig"]} | scene), arm]

@@ -14,6 +14,11 @@ COMMANDS: dict[str, Command] = {
         run="world4rl.doctor:doctor",
         refusal="FAIL",
     ),
+    "samples": Command(
+        "Take or undo a sample of the running calibration, compute the camera's pose, or save it.",
+        "take",
+        run="world4rl.samples_command:samples",
+    ),
     "verdict": Command(
         "Tell the running trial session that the scene is ready, or how the trial ended.",
         'failure --note "slipped off the handle"',

@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from geometry_msgs.msg import PoseStamped, TwistStamped, WrenchStamped
+from geometry_msgs.msg import PoseStamped, TransformStamped, TwistStamped, WrenchStamped
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image, JointState
 from std_msgs.msg import Float32, Header, String
 
+from world4rl_core.calibration.frames import StaticTransform, optical_frame
 from world4rl_core.errors import DataError
+from world4rl_core.optics import Intrinsics
 from world4rl_core.robot.interface import CameraFrame
 from world4rl_core.sim.twin.cameras import Snapshot
 
@@ -25,11 +27,6 @@ EE = "ee"
 ARM_JOINTS = tuple(f"fr3_joint{number}" for number in range(1, 8))
 FINGER_WIDTH = "finger_width"
 NANO = 1_000_000_000
-
-
-def optical_frame(camera: str) -> str:
-    """The frame of a camera's pictures (REP 103): z forward, x right, y down."""
-    return f"{camera}_color_optical_frame"
 
 
 def stamp_of(time_s: float) -> Time:
@@ -66,8 +63,8 @@ def frame_of(message: Any) -> str:
     return message.header.frame_id
 
 
-def pose_message(position_m: np.ndarray, quat_xyzw: np.ndarray, *, time_s: float) -> PoseStamped:
-    message = PoseStamped(header=header(time_s))
+def pose_message(position_m: np.ndarray, quat_xyzw: np.ndarray, *, time_s: float, frame: str = BASE) -> PoseStamped:
+    message = PoseStamped(header=header(time_s, frame))
     at, turned = message.pose.position, message.pose.orientation
     at.x, at.y, at.z = map(float, position_m)
     turned.x, turned.y, turned.z, turned.w = map(float, quat_xyzw)
@@ -78,6 +75,14 @@ def pose_of(message: PoseStamped) -> tuple[np.ndarray, np.ndarray]:
     """Position (3,) and quaternion xyzw (4,)."""
     at, turned = message.pose.position, message.pose.orientation
     return np.array([at.x, at.y, at.z]), np.array([turned.x, turned.y, turned.z, turned.w])
+
+
+def transform_message(transform: StaticTransform, *, time_s: float) -> TransformStamped:
+    message = TransformStamped(header=header(time_s, transform.parent), child_frame_id=transform.child)
+    at, turned = message.transform.translation, message.transform.rotation
+    at.x, at.y, at.z = map(float, transform.position_m)
+    turned.x, turned.y, turned.z, turned.w = map(float, transform.quat_xyzw)
+    return message
 
 
 def wrench_message(wrench: np.ndarray, *, time_s: float) -> WrenchStamped:
@@ -173,6 +178,14 @@ def camera_info_message(
 def intrinsics_of(message: CameraInfo) -> tuple[np.ndarray, np.ndarray]:
     """K (3, 3) in pixels and the distortion coefficients."""
     return np.array(message.k).reshape(3, 3), np.array(message.d)
+
+
+def lens_of(message: CameraInfo) -> Intrinsics:
+    """The camera's own word about its lens; its pixel (0, 0) is the centre of the first one, as ours."""
+    K, distortion = intrinsics_of(message)
+    k1, k2, p1, p2, k3 = (*map(float, distortion), *[0.0] * 5)[:5]
+    fx, fy, cx, cy = float(K[0, 0]), float(K[1, 1]), float(K[0, 2]), float(K[1, 2])
+    return Intrinsics(message.width, message.height, fx, fy, cx, cy, (k1, k2, p1, p2, k3))
 
 
 def metadata_message(frame: CameraFrame, *, time_s: float) -> String:

@@ -32,8 +32,9 @@ def answer_later(node: Node, job: Callable[[], Any]) -> Callable[[Any, Any], Any
 
 
 def _outcome(job: Callable[[], Any]) -> tuple[bool, str]:
+    """A job that returns a text says with it what was done."""
     try:
-        job()
+        said = job()
     except World4RLError as error:
         return False, str(error)
-    return True, "done"
+    return True, said if isinstance(said, str) else "done"

@@ -9,6 +9,8 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import mujoco
@@ -36,13 +38,23 @@ T = TypeVar("T")
 class TwinServer:
     """Physics, arm protocol and task in one thread; the methods may be called from any other."""
 
-    def __init__(self, rig: Rig, *, tick: Callable[[Snapshot], None]) -> None:
-        """`tick` gets the state 200 times a simulated second, in the physics thread."""
+    def __init__(self, rig: Rig, *, tick: Callable[[Snapshot], None], board: str = "none") -> None:
+        """`tick` gets the state 200 times a simulated second, in the physics thread.
+
+        `board`: where a calibration board is, on the "table" or in the "hand".
+        """
         self._rig = rig
         self._tick = tick
         self._simulator = MujocoSimulator()
         self._simulator.add_robot(initial_q=rig.robot.home_q, initial_hand_width=rig.gripper.max_width_m)
-        self.xml = scene_xml(build_scene(self._simulator.scene))
+        self._folder = TemporaryDirectory(prefix="world4rl-board-")
+        """Holds the board's picture, which the cameras' process reads too."""
+        scene = build_scene(self._simulator.scene)
+        if board != "none":
+            from world4rl_core.calibration.twin_board import add_board  # needs OpenCV, which nothing else here does
+
+            add_board(scene, board, Path(self._folder.name))
+        self.xml = scene_xml(scene)
         self._server = SimulationServer(self._simulator, hostname_candidates=[rig.robot.host])
         self._wishes: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="physics", daemon=True)
@@ -75,6 +87,7 @@ class TwinServer:
         self._server.cleanup()
         self._simulator.cleanup()
         self.snapshots.close()
+        self._folder.cleanup()
 
     def reset(self, task: Task, *, seed: int, spread_m: float) -> None:
         """Arranges the task's objects; the arm stays where it is."""

@@ -19,6 +19,7 @@ from world4rl.hand import Hand
 from world4rl.params import param
 from world4rl.rig_node import Diagnosis, Level, RigConfig, RigNode, run_node
 from world4rl.services import answer, answer_later
+from world4rl.static_frames import StaticFrames
 from world4rl_core.errors import RobotError
 from world4rl_core.runtime.command_filter import Command
 
@@ -56,6 +57,7 @@ class ArmNode(RigNode):
         clock_s = self.now_s if is_simulated else time.monotonic  # a slow simulation is no slow hand
         self._hand = Hand(lambda: connect_gripper(self.rig, self.now_s), clock_s=clock_s)
         self._topics = ArmTopics(self, self.config.status_hz)
+        self._frames = StaticFrames(self)
         for source, folder in TOPICS.items():
             self._listen(self._loop, source, folder)
         self.create_wall_timer(COUNT_S, self._count_publishers)

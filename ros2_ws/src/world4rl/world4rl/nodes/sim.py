@@ -34,6 +34,7 @@ class SimConfig(RigConfig):
         0.03, "how far objects are moved at a reset; 0 is the fixed scene", low=0.0, high=0.1, live=True
     )
     cameras: bool = param(True, "draw and publish the rig's cameras")
+    board: str = param("none", "a calibration board in place of a task: none, table or hand")
 
 
 class SimNode(RigNode):
@@ -58,9 +59,10 @@ class SimNode(RigNode):
     def open(self) -> None:
         self._time = self.create_publisher(Clock, "/clock", qos.CLOCK)
         self._states = self.create_publisher(String, "sim/state", qos.STATE)
-        self._server = TwinServer(self.rig, tick=self._tick)
+        self._server = TwinServer(self.rig, tick=self._tick, board=self.config.board)
         self._server.start()
-        self._arrange()
+        if self.config.board == "none":
+            self._arrange()
 
     def start(self) -> None:
         assert self._server is not None
