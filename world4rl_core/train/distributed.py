@@ -1,5 +1,7 @@
 """One process or several under torchrun: who am I, and how do we average."""
 
+import atexit
+import gc
 import os
 from dataclasses import dataclass
 
@@ -58,7 +60,18 @@ def join(device: str = "auto") -> World:
         if chosen.type == "cuda":
             torch.cuda.set_device(chosen)
         dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+        atexit.register(_leave)
     return World(rank=rank, size=size, device=chosen)
+
+
+def _leave() -> None:
+    """Ends the group's threads while Python can still wait for them: one that outlives the interpreter aborts it.
+
+    They live as long as a wrapped module does, hence the garbage first.
+    """
+    gc.collect()
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def _device(name: str, local: int) -> torch.device:

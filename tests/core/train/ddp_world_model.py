@@ -40,4 +40,3 @@ if __name__ == "__main__":
     found = losses(Path(sys.argv[1]))
     if dist.get_rank() == 0:
         sys.stdout.write(" ".join(["losses", *map(str, found)]) + "\n")
-    dist.destroy_process_group()
