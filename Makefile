@@ -1,7 +1,7 @@
 # The whole set-up is a prerequisite: `make demo` and `make test` each work in a fresh clone.
 
 PYTHON ?= python3
-TASK ?= button-press-topdown-v3
+TASK ?=
 SEED ?= 0
 
 BIN := .venv/bin
@@ -23,10 +23,13 @@ setup: .venv/.installed  ## Install what is missing; the other targets do it by 
 	@PYTHON="$(PYTHON)" bash scripts/setup.sh
 	@touch $@
 
-demo: setup  ## Collect, clone, imagine, refine and compare on one task (TASK=…, SEED=…).
-	$(BIN)/world4rl demo metaworld --task $(TASK) --seed $(SEED) --out runs/demo/$(TASK)-$(SEED)
+demo: TASK := $(or $(TASK),press_button)
+demo: setup  ## The whole loop on the digital twin, trials on its arm included (TASK=…, SEED=…).
+	$(BIN)/world4rl demo twin --task $(TASK) --seed $(SEED) --out runs/demo/$(TASK)-$(SEED)
 
-metaworld: demo  ## The same as demo.
+metaworld: TASK := $(or $(TASK),button-press-topdown-v3)
+metaworld: setup  ## The offline loop on one Meta-World task (TASK=…, SEED=…).
+	$(BIN)/world4rl demo metaworld --task $(TASK) --seed $(SEED) --out runs/demo/$(TASK)-$(SEED)
 
 test: setup  ## Run all tests.
 	$(PYTEST) -m "not realtime"

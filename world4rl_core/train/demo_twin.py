@@ -6,10 +6,12 @@ from pathlib import Path
 from world4rl_core.errors import ConfigError
 from world4rl_core.evaluation import twin
 from world4rl_core.export import bundle
+from world4rl_core.rig import load_rig
 from world4rl_core.runtime.bundle import MANIFEST
 from world4rl_core.sim.collect import Source
 from world4rl_core.sim.twin.tasks import find_task
 from world4rl_core.train import collect_twin, loop
+from world4rl_core.train.arm_trials import Trials
 from world4rl_core.train.recipes import Recipe, recipe_for
 
 
@@ -29,6 +31,8 @@ class Config:
     """Decides every random choice, the initial states of the evaluation included."""
     episodes: int = 200
     """Initial states on which both policies are judged in lock step."""
+    trials: int = 20
+    """Interleaved trials of each policy on the simulated arm, through ROS and franky; 0 leaves them out."""
     workers: int = 2
     """Simulator processes."""
     override_trust: str = ""
@@ -36,8 +40,10 @@ class Config:
 
     def __post_init__(self) -> None:
         find_task(self.task)
-        if self.episodes < 1:
-            raise ConfigError(f"episodes must be at least 1, got {self.episodes}")
+        if self.episodes < 1 or self.trials < 0:
+            raise ConfigError(
+                f"episodes must be at least 1 and trials at least 0, got {self.episodes} and {self.trials}"
+            )
 
 
 def run(config: Config) -> str:
@@ -48,9 +54,16 @@ def run(config: Config) -> str:
         TwinBench(config, recipe), recipe, config.out, seed=config.seed, override_trust=config.override_trust,
         size=(recipe.size, recipe.size),
     )  # fmt: skip
-    for name, policy in (("cloned", places.clone), ("refined", places.refined)):
-        options = bundle.Config(policy=policy, rig=config.rig, out=config.out / "bundles" / name)
-        todo.insert(-1, loop.Stage(f"export the {name} policy", lambda options=options: _export_once(options)))
+    bundles = {name: config.out / "bundles" / name for name in ("cloned", "refined")}
+    for policy, folder in zip((places.clone, places.refined), bundles.values(), strict=True):
+        options = bundle.Config(policy=policy, rig=config.rig, out=folder)
+        todo.append(loop.Stage(f"export the {folder.name} policy", lambda options=options: _export_once(options)))
+    if config.trials:
+        trials = Trials(
+            bundles, task=config.task, rig=config.rig, session=config.out / "session",
+            horizon_s=recipe.horizon / load_rig(config.rig).action.rate_hz, seed=config.seed, each=config.trials,
+        )  # fmt: skip
+        todo.append(loop.Stage("judge both on the simulated arm, through ROS and franky", trials.run, is_answer=True))
     return loop.run_all(todo, config.out, title=f"World4RL on the twin's {config.task}, seed {config.seed}")
 
 

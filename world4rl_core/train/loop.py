@@ -49,6 +49,8 @@ class Stage:
 
     name: str
     run: Callable[[], object]
+    is_answer: bool = False
+    """What it returns belongs to the answer of the whole loop."""
 
 
 @dataclass(frozen=True)
@@ -135,23 +137,25 @@ def stages(
         Stage(
             "compare both policies in the simulator",
             lambda: bench.compare((at.clone, at.refined), ("cloned", "refined"), at.evaluation),
+            is_answer=True,
         ),
     ]
 
 
 def run_all(todo: Sequence[Stage], out: Path, *, title: str) -> str:
-    """Runs the stages one after the other; the answer is the last one's and where the report lies."""
-    answer: object = ""
+    """Runs the stages one after the other; the answer is what they found and where the report lies."""
+    answers = []
     for number, stage in enumerate(todo, start=1):
         began = time.monotonic()
         logger.info("[%d/%d] %s", number, len(todo), stage.name)
         try:
             answer = stage.run()
+            answers += [str(answer)] if stage.is_answer else []
         except TrustError:
             logger.info("report so far: %s", _report(out, title))
             raise
         logger.info("[%d/%d] %s: %.0f s", number, len(todo), stage.name, time.monotonic() - began)
-    return f"{answer}\nreport: {_report(out, title)}"
+    return "\n".join([*answers, f"report: {_report(out, title)}"])
 
 
 def _report(out: Path, title: str) -> Path:

@@ -1,0 +1,130 @@
+"""What demo runs found, one record a run, for the files of results/: see metaworld_refine.py and twin_refine.py.
+
+Runs that made things worse are gathered like any other, and so are those that the gate refused to refine. Runs whose
+sizes differ from the recipe of today are `exploratory`: they are shown and left out of the means.
+"""
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from world4rl_core.errors import DataError
+from world4rl_core.evaluation.statistics import PairedCounts, pool_stratified
+from world4rl_core.train.recipes import recipe_for
+
+COMMAND = "world4rl demo {bench} --task {task} --seed {seed} --out runs/demo/{task}-{seed}"
+COUNTS = ("true_success", "false_success", "false_failure", "true_failure")
+
+
+def record(folder: Path, bench: str) -> dict[str, Any]:
+    """Counts and interval of one demo folder. Raises DataError when the demo there is not complete."""
+    trust = folder / "trust" / "trust.json"
+    if not trust.is_file():
+        raise DataError(f"{folder}: no trust report; run `world4rl demo {bench} --out {folder}` to its end")
+    judged = json.loads(trust.read_text())
+    task, seed = _task_and_seed(judged["provenance"]["command"])
+    command = COMMAND.format(bench=bench, task=shlex.quote(task), seed=seed)
+    sizes = _sizes(folder)
+    found = {
+        "task": task,
+        "seed": seed,
+        "exploratory": sizes != _recipe_sizes(task),
+        "sizes": sizes,
+        "held_out_replays": {key: judged["outcomes"]["policy"][key] for key in COUNTS},
+        "trust": judged["reasons"],
+        "measured": {key: judged["provenance"][key] for key in ("date", "machine")},
+    }
+    evaluation = folder / "evaluation" / "evaluation.json"
+    if evaluation.is_file():
+        return found | _compared(folder, json.loads(evaluation.read_text()), command)
+    if judged["go"]:
+        raise DataError(f"{folder}: no evaluation; run `world4rl demo {bench} --out {folder}` to its end")
+    return found | {"refused": True, "command": command}
+
+
+def _compared(folder: Path, found: dict[str, Any], command: str) -> dict[str, Any]:
+    comparison = found["comparisons"]["refined"]
+    counts = comparison["counts"]
+    override = json.loads((folder / "refined" / "config.json").read_text())["override_trust"]
+    command += f" --override-trust {shlex.quote(override)}" if override else ""
+    return {
+        "refused": False,
+        "episodes": found["settings"]["episodes"],
+        "cloned": counts["both"] + counts["broken"],
+        "refined": counts["both"] + counts["fixed"],
+        "fixed": counts["fixed"],
+        "broken": counts["broken"],
+        "interval": [round(comparison["difference"]["low"], 4), round(comparison["difference"]["high"], 4)],
+        "command": command,
+    }
+
+
+def _task_and_seed(command: str) -> tuple[str, int]:
+    words = shlex.split(command)
+    return words[words.index("--task") + 1], int(words[words.index("--seed") + 1])
+
+
+def _sizes(folder: Path) -> dict[str, float]:
+    """What of the recipe this run used."""
+    episodes = {
+        source: int(json.loads((folder / "data" / source / "meta" / "info.json").read_text())["total_episodes"])
+        for source in ("expert", "policy", "random")
+    }
+    steps = json.loads((folder / "world-model" / "config.json").read_text())["steps"]
+    collected = json.loads((folder / "data" / "policy" / "meta" / "collection.json").read_text())
+    return {**episodes, "world_model_steps": steps, "policy_noise_memory": collected.get("noise_memory", 0.0)}
+
+
+def _recipe_sizes(task: str) -> dict[str, float]:
+    recipe = recipe_for(task)
+    return {
+        "expert": recipe.demonstrations,
+        "policy": recipe.policy_episodes,
+        "random": recipe.random_episodes,
+        "world_model_steps": recipe.world_model_steps,
+        "policy_noise_memory": recipe.policy_noise_memory,
+    }
+
+
+def summary(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """For each task the mean difference over its seeds, each seed a stratum, with its 95 % interval."""
+    rows = []
+    for task in sorted({row["task"] for row in records}):
+        mine = [row for row in records if row["task"] == task and not row["refused"] and not row["exploratory"]]
+        if not mine:
+            continue
+        tables = [
+            PairedCounts(
+                both=row["cloned"] - row["broken"],
+                fixed=row["fixed"],
+                broken=row["broken"],
+                neither=row["episodes"] - row["cloned"] - row["fixed"],
+            )
+            for row in mine
+        ]
+        pooled = pool_stratified(tables)
+        rows.append(
+            {
+                "task": task,
+                "seeds": [row["seed"] for row in mine],
+                "mean_difference": round(pooled.estimate, 4),
+                "interval": [round(pooled.low, 4), round(pooled.high, 4)],
+            }
+        )
+    return rows
+
+
+def _order(row: dict[str, Any]) -> tuple[str, int, str]:
+    return row["task"], row["seed"], row["measured"]["date"]
+
+
+def gather(out: Path, folders: list[str], bench: str) -> None:
+    """Writes and prints the file from these demo folders; leaves with a message where one is not complete."""
+    try:
+        records = sorted((record(Path(folder), bench) for folder in folders), key=_order)
+    except DataError as error:
+        sys.exit(str(error))
+    out.write_text(json.dumps({"records": records, "tasks": summary(records)}, indent=1) + "\n")
+    print(out.read_text())

@@ -1,0 +1,11 @@
+"""Gathers demo runs on the digital twin: `python -m results.twin_refine runs/demo/<task>-<seed> …` rewrites
+results/twin_refine.json, one record a run, and for each task the mean difference over its seeds.
+"""
+
+import sys
+from pathlib import Path
+
+from results.refine_runs import gather
+
+if __name__ == "__main__":
+    gather(Path(__file__).with_suffix(".json"), sys.argv[1:], "twin")
