@@ -63,6 +63,11 @@ COMMANDS: dict[str, Command] = {
         "world4rl_core.evaluation.trust",
         refusal="no-go",
     ),
+    "dream": _loop(
+        "Drive the world model by recorded actions or by typed keys, and watch it as a film.",
+        "--world-model runs/world-model --out runs/dream --keys wwwwaaqqc",
+        "world4rl_core.evaluation.dream",
+    ),
     "refine": _loop(
         "Improve a policy by PPO inside the frozen world model.",
         "--policy runs/bc --world-model runs/world-model --reward runs/reward --data datasets/policy "

@@ -13,8 +13,10 @@ from world4rl_core.nets.checkpoint import load_model_state
 DEMONSTRATED = ("expert", "human")
 
 
-def held_out_episodes(data: Sequence[Path], *, world_model: Path, reward: Path) -> tuple[FrameCache, np.ndarray]:
+def held_out_episodes(data: Sequence[Path], *, world_model: Path, reward: Path | None) -> tuple[FrameCache, np.ndarray]:
     """The cached datasets and the episodes in them that trained neither model, sorted.
+
+    reward: None where only the world model has to be asked.
 
     data: exactly the datasets of the training (the default, when empty), of which the held-out part is taken, or new
     ones, of which every episode is. Raises DataError for a mixture and for frames or actions of another shape.
@@ -26,10 +28,10 @@ def held_out_episodes(data: Sequence[Path], *, world_model: Path, reward: Path) 
     cache = FrameCache.build(roots, cameras=training["cameras"], size=size)
     _check_shapes(cache, model["config"], world_model)
     episodes = np.arange(cache.num_episodes)
-    for path, provenance in (
-        (world_model, model["provenance"]),
-        (reward, load_model_state(reward, "reward")["provenance"]),
-    ):
+    trained = [(world_model, model["provenance"])]
+    if reward is not None:
+        trained.append((reward, load_model_state(reward, "reward")["provenance"]))
+    for path, provenance in trained:
         episodes = np.intersect1d(episodes, _unseen(cache, roots, provenance, path=path))
     return cache, episodes
 

@@ -43,7 +43,7 @@ class Config:
 
 def run(config: Config) -> str:
     """Write trust.html, trust.json, figures and films to `config.out`; the answer is the verdict and where they lie."""
-    device = _device(config.device)
+    device = device_of(config.device)
     rng = np.random.default_rng(config.probes.seed)
     model = load_world_model(config.world_model, device=device)
     classifier, decision = load_reward(config.reward, device=device)
@@ -62,7 +62,8 @@ def run(config: Config) -> str:
     return "\n".join(lines)
 
 
-def _device(name: str) -> torch.device:
+def device_of(name: str) -> torch.device:
+    """The device of that name; `auto` is CUDA where there is one. Raises ConfigError."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

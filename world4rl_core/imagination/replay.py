@@ -1,6 +1,6 @@
 """Recorded action sequences, imagined again from their first frame: what the world model makes of known outcomes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import nn
 
-from world4rl_core.imagination.starts import Starts
+from world4rl_core.imagination.starts import StartBatch, Starts
 from world4rl_core.nets.image import to_frames, to_images
 from world4rl_core.nets.random_rows import RandomRows
 from world4rl_core.world_model.model import WorldModel
@@ -55,21 +55,30 @@ def replay(
         chosen = slice(low, min(low + batch, len(episodes)))
         first = cache.starts[episodes[chosen]]
         begin = starts.at(first, np.zeros(len(first), dtype=np.int64), device=device)
-        history, actions = begin.frames, begin.actions
         frames[chosen, 0] = cache.frames[first]
-        for t in range(longest - 1):
-            rows = np.minimum(first + t, first + lengths[chosen] - 2)
-            actions[:, -1] = torch.from_numpy(cache.actions[rows]).to(device)
-            random = RandomRows(seed, (low << 16) + t, device=device)
-            next_frame = model.imagine(history, actions, random=random)
-            history = torch.cat([history[:, 1:], next_frame[:, None]], dim=1)
-            actions = torch.cat([actions[:, 1:], torch.zeros_like(actions[:, :1])], dim=1)
-            frames[chosen, t + 1] = to_images(next_frame).cpu().numpy()
+        last = first + lengths[chosen] - 2
+        recorded = (cache.actions[np.minimum(first + t, last)] for t in range(longest - 1))
+        for t, images in enumerate(unroll(model, begin, recorded, seed=seed, number=low << 16)):
+            frames[chosen, t + 1] = images
             if progress is not None:
                 progress(len(first))
     for row, episode in enumerate(episodes):
         success[row, : lengths[row]] = cache.success[cache.starts[episode] : cache.starts[episode + 1]]
     return Replays(episodes=episodes, frames=frames, success=success, valid=valid)
+
+
+@torch.no_grad()
+def unroll(
+    model: WorldModel, begin: StartBatch, actions: Iterable[np.ndarray], *, seed: int, number: int = 0
+) -> Iterator[UInt8[np.ndarray, "batch height width 3"]]:
+    """The imagined frame after each action (batch, action_dim) in turn; stream `number` + t of `seed` draws frame t."""
+    history, taken = begin.frames, begin.actions
+    for t, action in enumerate(actions):
+        taken[:, -1] = torch.from_numpy(action).to(taken)
+        next_frame = model.imagine(history, taken, random=RandomRows(seed, number + t, device=history.device))
+        history = torch.cat([history[:, 1:], next_frame[:, None]], dim=1)
+        taken = torch.cat([taken[:, 1:], torch.zeros_like(taken[:, :1])], dim=1)
+        yield to_images(next_frame).cpu().numpy()
 
 
 @torch.no_grad()

@@ -8,15 +8,16 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
-from world4rl_core.commands import commands
 from world4rl_core.errors import RobotError, TrialError
 from world4rl_core.evaluation import session_report
 from world4rl_core.evaluation.session import summarise
 from world4rl_core.runtime.trial_record import read_session
 
 logger = logging.getLogger(__name__)
+ROBOT_PACKAGE = "world4rl"
 SLACK = 1.5
 """A trial may last this much longer than the horizon of training: the arm's servo lags, the policy has to be heard."""
 
@@ -58,7 +59,7 @@ class Trials:
             return False  # not begun, or damaged: the session itself tells which
 
     def _judge(self) -> None:
-        if "up" not in commands():
+        if find_spec(ROBOT_PACKAGE) is None:
             raise RobotError(
                 "the trials on the simulated arm need the robot's package: pip install -e ros2_ws/src/world4rl, then "
                 "run the same command again; or leave them out with --trials 0"

@@ -47,11 +47,13 @@ RECIPES: dict[str, Recipe] = {
 }
 
 
+# A pressed button is a few pixels: with half of the steps 39 % of its failures succeeded in imagination.
+TWIN = dataclasses.replace(DEFAULT, world_model_steps=3000)
 TWIN_RECIPES: dict[str, Recipe] = {
-    "press_button": dataclasses.replace(DEFAULT, demonstrations=1, horizon=25),
-    "close_drawer": dataclasses.replace(DEFAULT, demonstrations=2, horizon=30),
-    "open_drawer": dataclasses.replace(DEFAULT, demonstrations=2, horizon=35),
-    "pick_apple": dataclasses.replace(DEFAULT, demonstrations=4, horizon=45),
+    "press_button": dataclasses.replace(TWIN, demonstrations=1, horizon=25),
+    "close_drawer": dataclasses.replace(TWIN, demonstrations=2, horizon=30),
+    "open_drawer": dataclasses.replace(TWIN, demonstrations=2, horizon=35),
+    "pick_apple": dataclasses.replace(TWIN, demonstrations=4, horizon=45),
 }
 
 
