@@ -92,10 +92,10 @@ class Denoiser(nn.Module):
         encoded = self.encoding(actions)
         condition = self.action_mix(rearrange(self.action_table(encoded), "b t f -> b (t f)"))
         condition = condition + self.history_noise_features(torch.log1p(10.0 * history_sigma))
-        past = rearrange(history, "b t c h w -> b (t c) h w") / self.config.noise.sigma_data
+        past = self._fold(rearrange(history, "b t c h w -> b (t c) h w"))
         with self._autocast(past.device):
             return Context(
-                past=self.past_stem(self._fold(past)),
+                past=self.past_stem(past / self.config.noise.sigma_data),
                 condition=condition,
                 newest=history[:, -1] if newest is None else newest,
             )
@@ -107,7 +107,8 @@ class Denoiser(nn.Module):
             condition = self.condition(context.condition + self.noise_features(c_noise))
             x = self.unet(context.past + self.noisy_stem(self._fold(scaled)), condition)
             x = self.conv_out(F.silu(self.norm_out(x)))
-        x = F.pixel_shuffle(x.float().contiguous(), self.config.unshuffle)[..., :height, :width]
+        fold = self.config.unshuffle  # as pixel_shuffle, which is slow for this layout
+        x = rearrange(x, "b (c p q) h w -> b c (h p) (w q)", p=fold, q=fold).float()[..., :height, :width]
         return x[:, :3] * torch.sigmoid(x[:, 3:]) if self.config.residual else x
 
     def denoise(self, noisy: Frame, sigma: PerBatch, context: Context) -> Frame:
@@ -134,12 +135,17 @@ class Denoiser(nn.Module):
         return self.denoise(noisy, sigma, self.context(history, actions, history_sigma, newest))
 
     def _fold(self, x: Features) -> Transformed:
-        stride = self.config.unshuffle * self.config.unet.stride
+        fold = self.config.unshuffle
+        stride = fold * self.config.unet.stride
         if self.config.precision == "bf16":  # the convolution after it would do the same with more memory moved
             x = x.bfloat16()
-        x = F.pad(x, (0, -x.shape[-1] % stride, 0, -x.shape[-2] % stride), mode="replicate")
-        x = F.pixel_unshuffle(x, self.config.unshuffle)
-        return x.contiguous(memory_format=torch.channels_last) if self.config.channels_last else x
+        right, below = -x.shape[-1] % stride, -x.shape[-2] % stride
+        if right or below:
+            x = F.pad(x, (0, right, 0, below), mode="replicate")
+        if self.config.channels_last:  # pixel_unshuffle and the change of layout in one pass over memory
+            x = rearrange(x, "b c (h p) (w q) -> b h w (c p q)", p=fold, q=fold).contiguous()
+            return rearrange(x, "b h w c -> b c h w")
+        return F.pixel_unshuffle(x, fold)
 
     def _autocast(self, device: torch.device) -> torch.autocast:
         return torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.config.precision == "bf16")

@@ -27,7 +27,7 @@ class LossConfig:
 
 def motion_weights(frames: Frames, extra: float) -> Float[Tensor, "batch 1 height width"]:
     """Weights of mean 1 a frame that grow with the temporal deviation of a pixel and its neighbours."""
-    deviation = (frames - frames.mean(dim=1, keepdim=True)).abs().mean(dim=(1, 2))[:, None]
+    deviation = (frames - frames.mean(dim=1, keepdim=True)).abs_().mean(dim=(1, 2))[:, None]
     deviation = F.avg_pool2d(deviation, 5, stride=1, padding=2, count_include_pad=False)
     weights = 1.0 + extra * (deviation / 0.1).clamp(max=1.0)
     return weights / weights.mean(dim=(1, 2, 3), keepdim=True)
@@ -56,7 +56,7 @@ def unrolled_loss(
         window = actions[:, step : step + history_length]
         history = torch.stack(past[step:], dim=1)
         if noise is not None:
-            history = history + noise[:, step : step + history_length]
+            history += noise[:, step : step + history_length]
         target = frames[:, history_length + step]
         sigma = draw_sigma(len(target), core.config.noise, random=random)
         noisy = add_noise(target, sigma, core.config.noise, random=random)
