@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from geometry_msgs.msg import PoseStamped
 from rclpy.callback_groups import ReentrantCallbackGroup
 from sensor_msgs.msg import CameraInfo, Image
@@ -19,10 +18,10 @@ from world4rl.rig_node import Diagnosis, Level, RigConfig, RigNode, run_node
 from world4rl.services import answer, answer_later
 from world4rl_core.calibration.board import read_board
 from world4rl_core.calibration.calibrate import hand_eye
-from world4rl_core.calibration.collecting import Collector, Darkroom, Phase
+from world4rl_core.calibration.collecting import Collector, Darkroom
 from world4rl_core.calibration.samples import SampleFolder, hand_eye_session
 from world4rl_core.calibration.tour import Tour
-from world4rl_core.errors import CalibrationError, RobotError, World4RLError
+from world4rl_core.errors import RobotError, World4RLError
 from world4rl_core.geometry import pose
 
 STREAM_S, STATUS_S = 0.02, 0.5
@@ -55,13 +54,15 @@ class CalibrateNode(RigNode):
         self.samples: SampleFolder | None = None
         self._room = Darkroom()
         self._drive: CalibrationDrive | None = None
-        self._collector: Collector | None = None
         self._line = f"waits for camera {self.camera.name}"
 
     def open(self) -> None:
         self._status = self.create_publisher(String, "calibrate/status", qos.STATUS)
         if not self.config.guide:
-            self._drive = CalibrationDrive(self, is_simulated=self.config.simulated)
+            self._drive = CalibrationDrive(
+                self, self._room, is_simulated=self.config.simulated, take=self._take, tell=self._tell
+            )
+            self.create_wall_timer(STREAM_S, self._drive.step)
         topic = f"{self.camera.name}/color"
         self.create_subscription(CameraInfo, f"{topic}/camera_info", self._begin, qos.SENSOR_READER)
         self.create_subscription(Image, f"{topic}/image_raw", self._see, qos.SENSOR_READER)
@@ -71,8 +72,11 @@ class CalibrateNode(RigNode):
             self.create_service(Trigger, f"calibrate/{word}", lambda _, reply, job=job: answer(reply, job))
         for word, job in {"compute": self._compute, "save": self._save}.items():
             self.create_service(Trigger, f"calibrate/{word}", answer_later(self, job), callback_group=slow)
-        self.create_wall_timer(STREAM_S, self._step)
         self.create_wall_timer(STATUS_S, self._publish_status)
+
+    def stop(self) -> None:
+        if self._drive is not None:
+            self._drive.rest()
 
     def diagnose(self) -> Diagnosis:
         return Diagnosis(Level.OK, self._line, {"samples": self.config.samples})
@@ -91,7 +95,7 @@ class CalibrateNode(RigNode):
             self.finish(error)
             return
         if self._drive is not None:
-            self._collector = Collector(Tour(self.samples, self.rig, count=self.config.count), self.rig.limits)
+            self._drive.collector = Collector(Tour(self.samples, self.rig, count=self.config.count), self.rig.limits)
         self._tell(f"{folder}: {self._progress(self.samples)}")
 
     def _see(self, message: Image) -> None:
@@ -99,37 +103,6 @@ class CalibrateNode(RigNode):
 
     def _feel(self, message: PoseStamped) -> None:
         self._room.add_pose(pose(*convert.pose_of(message)), convert.time_of(message))
-
-    def _step(self) -> None:
-        """Streams the wanted velocity; at rest at a pose, takes the picture."""
-        now_s, T_base_hand = self.now_s(), self._room.T_base_hand
-        if self._drive is None or T_base_hand is None or now_s <= 0:
-            return
-        twist = np.zeros(6)
-        if self._collector is not None:
-            self._drive.prepare()
-            twist = self._collected(self._collector, T_base_hand, now_s)
-        self._drive.send(twist, self.now_s())
-
-    def _collected(self, collector: Collector, T_base_hand: np.ndarray, now_s: float) -> np.ndarray:
-        assert self._drive is not None
-        before = collector.phase
-        try:
-            twist = collector.step(T_base_hand, now_s, may_move=self._drive.may_move)
-        except CalibrationError as error:
-            self._collector = None
-            self._tell(f"the arm stays: {error}")
-            return np.zeros(6)
-        if collector.phase is not before and collector.phase in (Phase.WAIT, Phase.DONE):
-            self._tell(f"{collector.phase.value}{'; ' + NEXT_STEP if collector.phase is Phase.DONE else ''}")
-        still_s = collector.still_since_s
-        if still_s is not None and self._room.has_picture_since(still_s):
-            try:
-                self._take()
-            except World4RLError as error:
-                self._tell(f"left out: {error}")
-            collector.looked()
-        return twist
 
     def _take(self) -> str:
         samples, shot = self._opened(), self._room.shot(self.now_s())
@@ -166,9 +139,8 @@ class CalibrateNode(RigNode):
         return line
 
     def _publish_status(self) -> None:
-        phase = None if self._collector is None else self._collector.phase.name.lower()
         count = 0 if self.samples is None else len(self.samples.views)
-        self._status.publish(convert.json_message({"line": self._line, "count": count, "phase": phase}))
+        self._status.publish(convert.json_message({"line": self._line, "count": count, "of": self.config.count}))
 
 
 def main() -> int:
