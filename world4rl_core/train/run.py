@@ -5,15 +5,17 @@ log.jsonl              one object a logged step
 events.out.tfevents.*  the same for TensorBoard
 checkpoint.safetensors newest training state: weights, optimiser, step
 model.safetensors      the result; there only when the run is complete
+.lock                  held by the process that trains here
 """
 
+import fcntl
 import json
 import logging
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
@@ -42,6 +44,7 @@ class Run:
         if (folder / CONFIG).is_file():
             _refuse_other_config(json.loads((folder / CONFIG).read_text()), self._resolved, folder)
         self._writer: SummaryWriter | None = None
+        self._lock: IO[str] | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -56,8 +59,11 @@ class Run:
     def resume(self) -> State | None:
         """The newest training state, or None at the start; the log is cut back to it.
 
-        To be called when everything that could be refused has been checked: it is what claims the folder.
+        To be called when everything that could be refused has been checked: it is what claims the folder. Raises
+        ConfigError while another process trains in it.
         """
+        if self.world.is_main:
+            self._lock = _claim(self.folder)
         state = load_state(self.folder / CHECKPOINT) if self.has_state else None
         step = -1 if state is None else int(state["step"])
         if self.world.is_main:
@@ -96,6 +102,8 @@ class Run:
             (self.folder / CHECKPOINT).unlink(missing_ok=True)
             if self._writer is not None:
                 self._writer.close()
+            if self._lock is not None:
+                self._lock.close()
         self.world.barrier()
 
     def progress(self, total: int, *, done: int, unit: str = "step") -> "tqdm[Any]":
@@ -117,6 +125,18 @@ class Run:
         lines = [line for line in path.read_text().splitlines() if line.endswith("}")]
         kept = [line for line in lines if json.loads(line)["step"] <= step]
         write_atomically(path, "".join(line + "\n" for line in kept).encode())
+
+
+def _claim(folder: Path) -> IO[str]:
+    """The folder's lock, which ends with this process at the latest, however that ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = (folder / ".lock").open("a")
+    try:
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise ConfigError(f"another process is training in {folder}; wait for it, or pass another --out") from error
+    return lock
 
 
 def _refuse_other_config(found: dict[str, Any], wanted: dict[str, Any], folder: Path) -> None:

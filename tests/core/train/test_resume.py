@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -117,3 +119,16 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:20])
     with pytest.raises(CheckpointError, match="damaged checkpoint"):
         load_state(path)
+
+
+def test_a_folder_in_which_another_process_trains_is_refused(dataset: Path, tmp_path: Path) -> None:
+    config = bc_config(dataset, tmp_path / "run")
+    config.out.mkdir()
+    code = "import fcntl, sys; f = open(sys.argv[1], 'a'); fcntl.lockf(f, fcntl.LOCK_EX); print('held', flush=True)"
+    command = [sys.executable, "-c", f"{code}; input()", str(config.out / ".lock")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None and other.stdout.readline() == "held\n"
+        with pytest.raises(ConfigError, match="another process is training in .*run; wait for it"):
+            bc.run(config)
+        other.communicate("\n")
+    assert bc.run(config) == config.out
