@@ -1,5 +1,7 @@
 """The recorder node in a played cell: rows, labels, aborted episodes, refusals; faults 44, 47, 64, 65, 67, 69."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from stage import FPS, SIZE, SPEED, Stage
 from world4rl.nodes.recorder import RecorderNode
 from world4rl_core.data.check import check
 from world4rl_core.data.reader import DatasetReader
-from world4rl_core.errors import DataError
+from world4rl_core.errors import CalibrationError, DataError
 
 
 @pytest.fixture
@@ -167,3 +169,21 @@ def test_buttons_without_an_episode_are_answered_in_words(stage, recorder):
     for name in ("stop_success", "stop_failure", "discard"):
         accepted, message = stage.call(f"recorder/{name}")
         assert not accepted and "no episode is being recorded" in message
+
+
+def test_a_session_without_a_drift_check_is_refused_before_anything_is_written(stage, tmp_path):
+    with pytest.raises(CalibrationError, match="was never checked"):
+        stage.run(RecorderNode, dataset=str(tmp_path / "data"), needs_drift_check=True)
+    assert not (tmp_path / "data").exists()
+
+
+def test_an_overridden_session_is_stored_and_the_empty_dataset_is_gone_on_with(stage, tmp_path):
+    options = {"dataset": str(tmp_path / "data"), "needs_drift_check": True, "override_drift": "no reference yet"}
+    stage.run(RecorderNode, **options, min_free_gb=0.0).bring_down()
+    node = stage.run(RecorderNode, **options, min_free_gb=0.0)
+    stage.play(1.0, node=node)
+    record(stage, node)
+    node.bring_down()
+    assert check(tmp_path / "data") == []
+    told = [json.loads(path.read_text()) for path in (tmp_path / "data" / "meta" / "sessions").iterdir()]
+    assert told and all(one["drift"]["external"]["override"] == "no reference yet" for one in told)

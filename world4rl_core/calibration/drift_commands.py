@@ -11,13 +11,12 @@ from world4rl_core.calibration.board import Board
 from world4rl_core.calibration.drift import check_drift, load_reference, make_reference, save_reference
 from world4rl_core.calibration.pictures import drift_picture, save_picture
 from world4rl_core.calibration.samples import read_image
+from world4rl_core.calibration.session import reference_folder
 from world4rl_core.data.reader import DatasetReader
 from world4rl_core.errors import CalibrationError, DataError
 from world4rl_core.files import replace_file
-from world4rl_core.rig import load_rig, rig_path
+from world4rl_core.rig import load_rig
 
-REFERENCES = "references"
-"""Folder beside the rig file: `<rig>/<camera>.png` and `.json`."""
 MOST_EPISODES = 20
 
 
@@ -37,7 +36,7 @@ def reference(
         T_base_hand=_hand_pose(hand),
         exposure_us=exposure_us or None,
     )
-    folder = _folder(rig)
+    folder = reference_folder(rig)
     save_reference(folder, camera, stored)
     source = f"frames of {data}" if data else "this picture"
     return f"{folder / camera}.png; brightness {stored.light.brightness:.0f} of 255, by {source}"
@@ -54,7 +53,7 @@ def drift(
 ) -> str:
     """Compare a live picture with the reference; writes a picture and a record for the dataset. FAIL exits 1."""
     one = load_rig(rig).camera(camera)
-    stored = load_reference(_folder(rig), camera)
+    stored = load_reference(reference_folder(rig), camera)
     live = read_image(image)
     report, match = check_drift(
         live,
@@ -68,16 +67,12 @@ def drift(
     folder = out or image.parent
     picture = save_picture(folder / f"drift_{camera}.png", drift_picture(live, stored, report, match))
     text = json.dumps(report.record(), indent=2) + "\n"
-    replace_file(folder / f"drift_{camera}.json", text.encode(), error=DataError, kept="nothing is lost")
+    for place in (folder, reference_folder(rig)):  # for the person, and for the next session's recorder
+        replace_file(place / f"drift_{camera}.json", text.encode(), error=DataError, kept="nothing is lost")
     answer = f"{report.text()}\npicture: {picture}"
     if report.verdict == "FAIL":
         raise CalibrationError("drift", answer)
     return answer
-
-
-def _folder(rig: str) -> Path:
-    path = rig_path(rig)
-    return path.parent / REFERENCES / path.stem
 
 
 def _frames(data: Path, camera: str) -> Iterator[np.ndarray]:

@@ -50,6 +50,9 @@ RIG_ARGUMENTS = {
     "seed": Argument("seed of the simulated scene and of the random source", "0"),
     "needs_human": Argument("a policy moves nothing while no operator's device is heard", "true", ("true", "false")),
     "spread_m": Argument("how far the simulated objects are scattered at a reset, in m; 0 is the fixed scene", "0.03"),
+    "override_drift": Argument(
+        "reason to record on the real arm although a camera's drift check is missing, too old or FAIL", ""
+    ),
     "shows_board": Argument(
         "where the simulated scene has a calibration board in place of a task", "none", ("none", "table", "hand")
     ),
@@ -108,6 +111,7 @@ def collect_processes(values: Mapping[str, str]) -> list[Process]:
         "episodes": whole(values, "episodes"),
         "source": values["source"],
         "seed": whole(values, "seed"),
+        **drift_parameters(values),
     }
     found.append(Process("recorder", "recorder", common | rate | recorder, ends_everything_well=True))
     if values["raw"] == "true":
@@ -141,6 +145,11 @@ def simulated_device() -> str:
 def node_parameters(values: Mapping[str, str]) -> dict[str, Any]:
     """What every node is told: its rig, and whose clock."""
     return {"rig": _rig_name(values), "use_sim_time": values["backend"] == "sim"}
+
+
+def drift_parameters(values: Mapping[str, str]) -> dict[str, Any]:
+    """Whether the recorder wants a fresh drift check of each camera, and the reason to do without."""
+    return {"needs_drift_check": values["backend"] == "real", "override_drift": values["override_drift"]}
 
 
 def _rig_name(values: Mapping[str, str]) -> str:

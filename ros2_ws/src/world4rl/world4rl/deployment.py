@@ -9,6 +9,7 @@ from world4rl.bringup import (
     RIG_ARGUMENTS,
     Argument,
     Process,
+    drift_parameters,
     node_parameters,
     number,
     rig_of,
@@ -184,5 +185,6 @@ def _recorder(values: Mapping[str, str], dataset: str | Path, *, episodes: int) 
         "source": "policy",
         "seed": whole(values, "seed"),
         "longest_s": number(values, "time_limit_s"),
+        **drift_parameters(values),
     }
     return Process("recorder", "recorder", node_parameters(values) | parameters, ends_everything_well=True)

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from world4rl.params import param
 from world4rl.rig_node import Diagnosis, Level, RigConfig, RigNode, run_node
 from world4rl.services import answer
 from world4rl.streams import Streams
+from world4rl_core.calibration.session import facts, store
 from world4rl_core.runtime.episode import LABELS, Recorder, RecorderConfig, RecorderState
 from world4rl_core.runtime.sync import Aligner, SyncError
 
@@ -35,6 +37,8 @@ class RecorderNodeConfig(RigConfig):
     rate_hz: float = param(0.0, "rows a second; 0 takes the rig's", low=0.0, high=50.0)
     min_free_gb: float = param(5.0, "free disk space an episode needs to start", low=0.0, high=1e4)
     longest_s: float = param(120.0, "an episode ends as timeout after", low=1.0, high=3600.0)
+    needs_drift_check: bool = param(False, "refuse where a camera's drift check is missing, too old or FAIL")
+    override_drift: str = param("", "reason to record all the same, stored with the dataset")
 
 
 class RecorderNode(RigNode):
@@ -56,7 +60,14 @@ class RecorderNode(RigNode):
         self._writer: EpisodeWriter | None = None
 
     def open(self) -> None:
+        session = facts(
+            self.config.rig,
+            now=datetime.now(UTC),
+            needs_check=self.config.needs_drift_check,
+            override=self.config.override_drift,
+        )
         dataset = open_dataset(self._dataset, self.rig)
+        store(self._dataset, session)
         self._status = self.create_publisher(String, "recorder/status", qos.STATUS)
         policy_source = "random" if self.config.source == "random" else "policy"
         self._streams = Streams(self, Aligner(self.rig, policy_source=policy_source))
