@@ -12,6 +12,7 @@ from typing import Any
 
 from world4rl_core.errors import DataError
 from world4rl_core.evaluation.statistics import PairedCounts, pool_stratified
+from world4rl_core.train.loop import REFUSED
 from world4rl_core.train.recipes import recipe_for
 
 COMMAND = "world4rl demo {bench} --task {task} --seed {seed} --out runs/demo/{task}-{seed}"
@@ -39,9 +40,11 @@ def record(folder: Path, bench: str) -> dict[str, Any]:
     evaluation = folder / "evaluation" / "evaluation.json"
     if evaluation.is_file():
         return found | _compared(folder, json.loads(evaluation.read_text()), command)
-    if judged["go"]:
+    refused = folder / REFUSED
+    if judged["go"] and not refused.is_file():
         raise DataError(f"{folder}: no evaluation; run `world4rl demo {bench} --out {folder}` to its end")
-    return found | {"refused": True, "command": command}
+    why = {"gate": json.loads(refused.read_text())["refused"]} if refused.is_file() else {}
+    return found | {"refused": True, **why, "command": command}
 
 
 def _compared(folder: Path, found: dict[str, Any], command: str) -> dict[str, Any]:

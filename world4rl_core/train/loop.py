@@ -1,5 +1,6 @@
 """The whole loop as a list of stages, for any simulator: record, clone, imagine, judge, refine, compare."""
 
+import json
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -12,12 +13,15 @@ from world4rl_core.errors import TrustError
 from world4rl_core.evaluation import trust
 from world4rl_core.evaluation.report import Folders, write_report
 from world4rl_core.imagination.env import ImaginationConfig
+from world4rl_core.nets.checkpoint import write_atomically
 from world4rl_core.policy.update import PPOConfig
 from world4rl_core.sim.collect import Source
 from world4rl_core.train import bc, refine, reward, world_model
 from world4rl_core.train.recipes import Recipe
 
 logger = logging.getLogger(__name__)
+REFUSED = "refused.json"
+"""Why the gate refused to refine; what came before stays."""
 
 
 @runtime_checkable
@@ -151,7 +155,8 @@ def run_all(todo: Sequence[Stage], out: Path, *, title: str) -> str:
         try:
             answer = stage.run()
             answers += [str(answer)] if stage.is_answer else []
-        except TrustError:
+        except TrustError as error:
+            write_atomically(out / REFUSED, json.dumps({"refused": str(error)}, indent=1).encode())
             logger.info("report so far: %s", _report(out, title))
             raise
         logger.info("[%d/%d] %s: %.0f s", number, len(todo), stage.name, time.monotonic() - began)

@@ -22,6 +22,16 @@ def test_a_moved_object_or_another_light_is_no_shift():
     assert shift_px(first, (0.7 * second).astype(np.uint8)) == 0
 
 
+def test_a_large_moved_object_on_a_plain_table_is_no_shift():
+    plain = np.full((128, 128, 3), 90, np.uint8)
+    plain[:48] = TABLE[:48]  # the wall behind
+    first, second = plain.copy(), plain.copy()
+    first[60:110, 40:90], second[63:113, 47:97] = TABLE[60:110, :50], TABLE[60:110, :50]
+    assert shift_px(first, second) == 0
+    moved = np.roll(first, (4, 6), axis=(0, 1))
+    assert shift_px(first, moved) == pytest.approx(np.hypot(4, 6), abs=0.5)
+
+
 def test_the_overlay_is_grey_where_target_and_live_picture_agree():
     live = TABLE.copy()
     live[:64] = 255 - live[:64]
