@@ -25,7 +25,8 @@ def record(folder: Path, bench: str) -> dict[str, Any]:
     if not trust.is_file():
         raise DataError(f"{folder}: no trust report; run `world4rl demo {bench} --out {folder}` to its end")
     judged = json.loads(trust.read_text())
-    task, seed = _task_and_seed(judged["provenance"]["command"])
+    recorded = json.loads((folder / "data" / "policy" / "meta" / "collection.json").read_text())
+    task, seed = recorded["task"], recorded["seed"]
     command = COMMAND.format(bench=bench, task=shlex.quote(task), seed=seed)
     sizes = _sizes(folder)
     found = {
@@ -62,11 +63,6 @@ def _compared(folder: Path, found: dict[str, Any], command: str) -> dict[str, An
         "interval": [round(comparison["difference"]["low"], 4), round(comparison["difference"]["high"], 4)],
         "command": command,
     }
-
-
-def _task_and_seed(command: str) -> tuple[str, int]:
-    words = shlex.split(command)
-    return words[words.index("--task") + 1], int(words[words.index("--seed") + 1])
 
 
 def _sizes(folder: Path) -> dict[str, float]:
