@@ -14,9 +14,9 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ class Rig:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._log = (folder / "nodes.log").open("ab")
         self._stick, self.axes = HidSender(device), np.zeros(6)
-        self.counts: Counter[str] = Counter()
+        self.pictures_s: dict[str, list[float]] = {}  # when they arrived, on the wall clock
         self.hand: list[tuple[float, np.ndarray]] = []
         self.heard_s: dict[str, float] = {}
         """When, on the wall clock, each event of a push was seen first."""
@@ -184,7 +184,8 @@ class Rig:
             self._node.create_subscription(kind, name, see, qos.SENSOR_READER)
         for name in self.cameras:
             topic = f"{name}/color/image_raw"
-            self._node.create_subscription(Image, topic, lambda _, name=name: self._count(name), qos.SENSOR_READER)
+            see = partial(self._see_picture, self.pictures_s.setdefault(name, []))
+            self._node.create_subscription(Image, topic, see, qos.SENSOR_READER)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
         self._is_open = True
@@ -202,8 +203,8 @@ class Rig:
             self._stick.send(reports(self.axes, (False, False), info=info))
             time.sleep(0.005)
 
-    def _count(self, what: str) -> None:
-        self.counts[what] += 1
+    def _see_picture(self, times_s: list[float], _: Image) -> None:
+        times_s.append(time.monotonic())
 
     def _see_hand(self, message: String) -> None:
         snapshot = convert.snapshot_of(message)
@@ -241,7 +242,8 @@ def main(config: Config) -> None:
 
 def rates(rig: Rig, seconds: float) -> dict[str, Any]:
     """Steps and pictures per second while the hand goes back and forth."""
-    rig.counts.clear()
+    for seen in rig.pictures_s.values():
+        seen.clear()
     began_s, steps_s, used_s = time.monotonic(), rig.now_s(), rig.processor_s("sim")
     while (wall_s := time.monotonic() - began_s) < seconds:
         is_armed = rig.status["level"] == "armed"
@@ -250,7 +252,7 @@ def rates(rig: Rig, seconds: float) -> dict[str, Any]:
     steps = (rig.now_s() - steps_s) * 1000
     rig.axes = np.zeros(6)
     found = {"steps_per_s": steps / wall_s, "steps_per_core_s": steps / (rig.processor_s("sim") - used_s)}
-    return found | {f"{name}_fps": rig.counts[name] / wall_s for name in rig.cameras}
+    return found | {f"{name}_fps": float(1 / np.diff(rig.pictures_s[name]).mean()) for name in rig.cameras}
 
 
 def latencies(rig: Rig, pushes: int) -> dict[str, Any]:
