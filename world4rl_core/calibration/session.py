@@ -41,14 +41,12 @@ def facts(rig: str, *, now: datetime, needs_check: bool, override: str = "") -> 
     drift, problems = {}, []
     for camera in load_rig(rig).cameras:
         record = newest_check(rig, camera.name)
-        try:
-            drift[camera.name] = require_checked(record, now=now, override=override or None)
-        except CalibrationError as error:
-            problems.append(str(error).replace("a camera ", f"{camera.name} ", 1))
-            drift[camera.name] = require_checked(record, now=now, override="not needed")
-            drift[camera.name]["override"] = None
+        found = require_checked(record, now=now, override=override or "no check is needed")
+        drift[camera.name] = found | ({} if override else {"override": None})
+        if found["problem"] and not override:
+            problems.append(f"{camera.name} {found['problem']}; run `world4rl calibrate drift`")
     if problems and needs_check:
-        raise CalibrationError("drift", "; ".join(problems) + " (override_drift:=<reason>)")
+        raise CalibrationError("drift", "; ".join(problems) + ", or record anyway with override_drift:=<reason>")
     path = rig_path(rig)
     return {
         "started": now.isoformat(timespec="seconds"),
