@@ -29,7 +29,7 @@ def newest_check(rig: str, camera: str) -> dict[str, Any] | None:
         return None
     try:
         record = json.loads(path.read_text())
-        return record if {"camera", "verdict", "checked", "findings"} <= record.keys() else _damaged(path)
+        return record if {"camera", "serial", "verdict", "checked", "findings"} <= record.keys() else _damaged(path)
     except (ValueError, AttributeError):
         return _damaged(path)
 
@@ -41,6 +41,8 @@ def facts(rig: str, *, now: datetime, needs_check: bool, override: str = "") -> 
     drift, problems = {}, []
     for camera in load_rig(rig).cameras:
         record = newest_check(rig, camera.name)
+        if record is not None and record["serial"] != camera.serial:
+            record = None  # the check of a camera that is no longer in the rig
         found = require_checked(record, now=now, override=override or "no check is needed")
         drift[camera.name] = found | ({} if override else {"override": None})
         if found["problem"] and not override:

@@ -9,7 +9,7 @@ import pytest
 from world4rl_core.calibration.session import facts, newest_check, reference_folder, store
 from world4rl_core.errors import CalibrationError, DataError
 from world4rl_core.files import sha256_of
-from world4rl_core.rig import RIGS
+from world4rl_core.rig import RIGS, load_rig
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
@@ -21,9 +21,14 @@ def rig(tmp_path):
     return str(path)
 
 
-def checked(rig, camera, verdict="OK", *, age_s=0):
+def checked(rig, camera, verdict="OK", *, age_s=0, serial=""):
     finding = {"name": "alignment", "verdict": verdict, "message": "8.6 px", "value": 8.6}
-    record = {"camera": camera, "serial": "sim", "verdict": verdict, "findings": [finding]}
+    record = {
+        "camera": camera,
+        "serial": serial or load_rig(rig).camera(camera).serial,
+        "verdict": verdict,
+        "findings": [finding],
+    }
     record["checked"] = (NOW - timedelta(seconds=age_s)).isoformat()
     path = reference_folder(rig) / f"drift_{camera}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,6 +52,13 @@ def test_a_missing_an_old_and_a_failed_check_are_all_named(rig):
     checked(rig, "external", "FAIL")
     checked(rig, "wrist", age_s=7200)
     with pytest.raises(CalibrationError, match=r"external failed its drift check: .*8.6 px.*wrist was checked 2.0 h"):
+        facts(rig, now=NOW, needs_check=True)
+
+
+def test_the_check_of_another_camera_under_this_name_does_not_count(rig):
+    checked(rig, "external")
+    checked(rig, "wrist", serial="another")
+    with pytest.raises(CalibrationError, match="^wrist was never checked"):
         facts(rig, now=NOW, needs_check=True)
 
 
