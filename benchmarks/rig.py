@@ -45,13 +45,15 @@ START_S, ANSWER_S = 120.0, 60.0
 MOVED_M, STILL_M = 0.0005, 0.001
 PUSH = np.array([0.0, 0.5, 0.0, 0.0, 0.0, 0.0])
 WANTED_STEPS_PER_S, WANTED_FPS, LONGEST_STOP_S = 800, 15, 0.3
+CLOCK = 0.001
+"""The first and the last picture are heard some ms late: a rate is known to this share of it."""
 
 
 @dataclass(frozen=True)
 class Config:
     """Options of `python -m benchmarks.rig`."""
 
-    seconds: float = 20.0
+    seconds: float = 60.0
     """How long steps and pictures are counted."""
     pushes: int = 40
     """Starts of a motion whose latency is measured."""
@@ -234,7 +236,7 @@ def main(config: Config) -> None:
     slowest = min(figures[f"{name}_fps"] for name in rig.cameras)
     figures["ok"] = bool(
         figures["steps_per_s"] >= WANTED_STEPS_PER_S
-        and slowest >= WANTED_FPS
+        and slowest >= (1 - CLOCK) * WANTED_FPS
         and max(figures["stop_after_teleop_killed_s"], figures["stop_after_arm_killed_s"]) <= LONGEST_STOP_S
     )
     report(figures | {"load_average": os.getloadavg()[0], "cores": os.cpu_count()})

@@ -68,8 +68,9 @@ def _compared(folder: Path, found: dict[str, Any], command: str) -> dict[str, An
 def _sizes(folder: Path) -> dict[str, float]:
     """What of the recipe this run used."""
     episodes = {
-        source: int(json.loads((folder / "data" / source / "meta" / "info.json").read_text())["total_episodes"])
-        for source in ("expert", "policy", "random")
+        source: int(json.loads(info.read_text())["total_episodes"]) if info.is_file() else 0
+        for source in ("expert", "policy", "random", "arm")
+        for info in [folder / "data" / source / "meta" / "info.json"]
     }
     steps = json.loads((folder / "world-model" / "config.json").read_text())["steps"]
     collected = json.loads((folder / "data" / "policy" / "meta" / "collection.json").read_text())
@@ -82,6 +83,7 @@ def _recipe_sizes(task: str) -> dict[str, float]:
         "expert": recipe.demonstrations,
         "policy": recipe.policy_episodes,
         "random": recipe.random_episodes,
+        "arm": recipe.arm_episodes,
         "world_model_steps": recipe.world_model_steps,
         "policy_noise_memory": recipe.policy_noise_memory,
     }

@@ -64,15 +64,15 @@ COMMANDS: dict[str, Command] = {
         refusal="no-go",
     ),
     "dream": _loop(
-        "Drive the world model by recorded actions or by typed keys, and watch it as a film.",
+        "Drive the world model by recorded actions, by typed keys, or live by keyboard or SpaceMouse.",
         "--world-model runs/world-model --out runs/dream --keys wwwwaaqqc",
         "world4rl_core.evaluation.dream",
     ),
     "refine": _loop(
-        "Improve a policy by PPO inside the frozen world model.",
+        "Improve a policy by PPO inside the frozen world model, in rounds if you like.",
         "--policy runs/bc --world-model runs/world-model --reward runs/reward --data datasets/policy "
         "--out runs/refined",
-        "world4rl_core.train.refine",
+        "world4rl_core.train.rounds",
     ),
     "evaluate metaworld": _loop(
         "Compare policies in the real simulator from the same initial states.",

@@ -1,14 +1,19 @@
-"""`world4rl dream`: drive the world model by recorded actions, beside what really happened, or by typed keys."""
+"""`world4rl dream`: drive the world model by recorded actions, beside what really happened, by keys, or live."""
 
+import contextlib
+import logging
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 
 from world4rl_core.data.cache import FrameCache
 from world4rl_core.errors import ConfigError
+from world4rl_core.evaluation import dream_live
+from world4rl_core.evaluation.dream_live import GRIPPER, KEYS, STILL
 from world4rl_core.evaluation.held_out import held_out_episodes
 from world4rl_core.evaluation.trust import device_of
 from world4rl_core.evaluation.video import (
@@ -25,9 +30,7 @@ from world4rl_core.imagination.starts import Starts
 from world4rl_core.reward.classifier import load_reward
 from world4rl_core.world_model.model import WorldModel, load_world_model
 
-KEYS = {"w": (0, 1.0), "s": (0, -1.0), "a": (1, 1.0), "d": (1, -1.0), "q": (2, 1.0), "e": (2, -1.0)}
-GRIPPER = {"o": 1.0, "c": -1.0}
-STILL = "."
+logger = logging.getLogger(__name__)
 HELP = "w/s x, a/d y, q/e z (forward/back, left/right, up/down), o/c opens/closes the gripper, . stays"
 
 
@@ -48,14 +51,25 @@ class Config:
     keys: str | None = None
     """Drive by these keys instead, one step a key, from the first episode's start; `-` reads them from the terminal.
     w/s x, a/d y, q/e z (forward/back, left/right, up/down), o/c opens/closes the gripper, . stays."""
+    live: Literal["", "keyboard", "spacemouse"] = ""
+    """Drive it live instead, at the recording's rate: by the same keys, x ends; or by a SpaceMouse, whose left button
+    is the gripper and whose right one ends. In a window where there is a display."""
+    spacemouse: str = ""
+    """Path of the SpaceMouse, such as /dev/hidraw3 (default: the first one found)."""
+    steps: int = 300
+    """Most steps of a live dream."""
     speed: float = 0.5
-    """Size of the action a key stands for, in (0, 1]."""
+    """Size of the action a key or a fully pushed SpaceMouse stands for, in (0, 1]."""
     seed: int = 0
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        if self.episodes < 1 or not 0.0 < self.speed <= 1.0:
-            raise ConfigError(f"wanted episodes >= 1 and 0 < speed <= 1, got {self.episodes} and {self.speed}")
+        if min(self.episodes, self.steps) < 1 or not 0.0 < self.speed <= 1.0:
+            raise ConfigError(
+                f"wanted episodes and steps >= 1 and 0 < speed <= 1, got {self.episodes}, {self.steps} and {self.speed}"
+            )
+        if self.live and self.keys is not None:
+            raise ConfigError("--live and --keys both drive the dream; pass one of them")
 
 
 def run(config: Config) -> str:
@@ -64,6 +78,9 @@ def run(config: Config) -> str:
     model = load_world_model(config.world_model, device=device)
     cache, held_out = held_out_episodes(config.data, world_model=config.world_model, reward=config.reward)
     judge = Judge(config.reward, device) if config.reward is not None else None
+    if config.live:
+        film = _live(config, model, cache, int(held_out[0]), device)
+        return _show(config.out / "dream-live", {"imagined": film}, cache.fps, judge)
     if config.keys is not None:
         keys = sys.stdin.read().strip() if config.keys == "-" else config.keys
         actions = actions_of(keys, action_dim=cache.actions.shape[1], speed=config.speed)
@@ -78,19 +95,31 @@ def run(config: Config) -> str:
     return "\n".join(lines)
 
 
+def _live(config: Config, model: WorldModel, cache: FrameCache, episode: int, device: object) -> Film:
+    options = {"action_dim": cache.action_dim, "speed": config.speed}
+    with contextlib.ExitStack() as stack:
+        if config.live == "keyboard":
+            pressed = stack.enter_context(dream_live.terminal_keys())
+            hand: dream_live.Hand = dream_live.Keyboard(**options, pressed=pressed)
+            logger.info("%s, x ends", HELP)
+        else:
+            puck = dream_live.spacemouse(config.spacemouse)
+            stack.callback(puck.close)
+            hand = dream_live.Puck(puck, **options)
+        window = dream_live.Window("World4RL dream", logger.info)
+        stack.callback(window.close)
+        return dream_live.live(
+            model, cache, episode, hand, window.show, steps=config.steps, seed=config.seed, device=device
+        )
+
+
 def actions_of(keys: str, *, action_dim: int, speed: float) -> Float[np.ndarray, "steps action_dim"]:
     """One action a key; the gripper keeps what its last key said, open at first. Raises ConfigError for other keys."""
     unknown = sorted(set(keys) - set(KEYS) - set(GRIPPER) - {STILL})
     if unknown or not keys:
         raise ConfigError(f"{'unknown keys ' + ' '.join(unknown) if unknown else 'no keys'}; known: {HELP}")
-    actions, gripper = np.zeros((len(keys), action_dim), np.float32), 1.0
-    for action, key in zip(actions, keys, strict=True):
-        gripper = GRIPPER.get(key, gripper)
-        action[-1] = gripper
-        if key in KEYS:
-            axis, sign = KEYS[key]
-            action[axis] = sign * speed
-    return actions
+    hand = dream_live.Keyboard(action_dim=action_dim, speed=speed, pressed=lambda: "")
+    return np.stack([np.asarray(hand.act(key)) for key in keys])
 
 
 def by_keys(

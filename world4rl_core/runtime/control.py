@@ -95,16 +95,24 @@ class ArmControl:
         trips = [*self._pending, *self._state_trips]
         self._pending = []
         choice = Choice(Source.NONE, None)
-        if self.latch.level in (Level.ARMED, Level.HELD) and not self._homing:
+        is_live = self.latch.level in (Level.ARMED, Level.HELD) and not self._homing
+        is_by_policy = is_live and self._is_by_policy(now_s, wall_s)
+        if is_live:
             choice = self.arbiter.step(self.human, self.policy, now_s, wall_s=wall_s, publishers=self._publishers)
             trips += choice.trips
         filtered, from_filter = self._filtered(choice, state, now_s, wall_s)
         trips += from_filter
         for trip in trips:
-            self.latch.trip(trip.reaction, trip.reason, now_s)
+            is_hold = trip.reaction is Reaction.HOLD
+            self.latch.trip(Reaction.LATCH if is_hold and is_by_policy else trip.reaction, trip.reason, now_s)
         self.latch.step(now_s, neutral_for_s=self._neutral_for_s(now_s))
         self._watch_operator(trips, now_s)
         return self._decide(choice, filtered, trips)
+
+    def _is_by_policy(self, now_s: float, wall_s: float | None) -> bool:
+        """A policy moves the arm or would after a hold: nobody's hand says then that it may go on, so holds latch."""
+        moved_last = self._last is not None and self._last.source == Source.POLICY.value
+        return moved_last or self.policy.is_fresh(now_s, wall_s=wall_s)
 
     def _filtered(
         self, choice: Choice, state: ArmState | None, now_s: float, wall_s: float | None

@@ -24,21 +24,24 @@ class Config:
     """Initial states on which both policies are judged in the real simulator."""
     workers: int = 2
     """Simulator processes."""
+    rounds: int = 1
+    """How often to refine; before each later round episodes of the policy of the one before are recorded."""
     override_trust: str = ""
     """Reason to refine although the world model was found wanting."""
 
     def __post_init__(self) -> None:
-        if self.episodes < 1:
-            raise ConfigError(f"episodes must be at least 1, got {self.episodes}")
+        if min(self.episodes, self.rounds) < 1:
+            raise ConfigError(f"episodes and rounds must be at least 1, got {self.episodes} and {self.rounds}")
 
 
 def run(config: Config) -> str:
     """Runs what is still missing of the loop; the answer is the comparison and the report's path."""
     recipe = recipe_for(config.task)
+    places = loop.Places(config.out, config.rounds)
     todo = loop.stages(
-        MetaWorldBench(config, recipe), recipe, config.out, seed=config.seed, override_trust=config.override_trust
+        MetaWorldBench(config, recipe), recipe, places, seed=config.seed, override_trust=config.override_trust
     )
-    return loop.run_all(todo, config.out, title=f"World4RL on {config.task}, seed {config.seed}")
+    return loop.run_all(todo, places, title=f"World4RL on {config.task}, seed {config.seed}")
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class MetaWorldBench:
         noise_memory: float = 0.0,
         policy: Path | None = None,
         only_successes: bool = False,
+        seed: int,
     ) -> object:
         """Records what the dataset `out` still misses."""
         recipe = self.recipe
@@ -66,7 +70,7 @@ class MetaWorldBench:
                 task=self.config.task, source=source, out=out, episodes=episodes, workers=self.config.workers,
                 policy=policy, noise=noise, noise_memory=noise_memory, only_successes=only_successes,
                 size=recipe.size, horizon=recipe.horizon,
-                frame_skip=recipe.frame_skip, expert_gain=recipe.expert_gain, seed=self.config.seed,
+                frame_skip=recipe.frame_skip, expert_gain=recipe.expert_gain, seed=seed,
             )
         )  # fmt: skip
 

@@ -11,6 +11,7 @@ from world4rl_core.runtime.bundle import MANIFEST
 from world4rl_core.sim.collect import Source
 from world4rl_core.sim.twin.tasks import find_task
 from world4rl_core.train import collect_twin, loop
+from world4rl_core.train.arm_episodes import ArmEpisodes
 from world4rl_core.train.arm_trials import Trials
 from world4rl_core.train.recipes import Recipe, recipe_for
 
@@ -33,38 +34,46 @@ class Config:
     """Initial states on which both policies are judged in lock step."""
     trials: int = 20
     """Interleaved trials of each policy on the simulated arm, through ROS and franky; 0 leaves them out."""
+    arm_episodes: int | None = None
+    """Demonstrations recorded through ROS and franky on the simulated arm (default: the recipe's)."""
     workers: int = 2
     """Simulator processes."""
+    rounds: int = 1
+    """How often to refine; before each later round episodes of the policy of the one before are recorded."""
     override_trust: str = ""
     """Reason to refine although the world model was found wanting."""
 
     def __post_init__(self) -> None:
         find_task(self.task)
-        if self.episodes < 1 or self.trials < 0:
+        if min(self.episodes, self.rounds) < 1 or min(self.trials, self.arm_episodes or 0) < 0:
             raise ConfigError(
-                f"episodes must be at least 1 and trials at least 0, got {self.episodes} and {self.trials}"
+                f"wanted at least 1 episode and round, and no fewer than 0 trials and arm episodes, got "
+                f"{self.episodes}, {self.rounds}, {self.trials} and {self.arm_episodes}"
             )
 
 
 def run(config: Config) -> str:
     """Runs what is still missing of the loop; the answer is the comparison and the report's path."""
     recipe = recipe_for(config.task)
-    places = loop.Places(config.out)
+    places = loop.Places(config.out, config.rounds)
+    episodes = recipe.arm_episodes if config.arm_episodes is None else config.arm_episodes
+    on_arm = ArmEpisodes(places.arm, task=config.task, rig=config.rig, episodes=episodes, seed=config.seed)
     todo = loop.stages(
-        TwinBench(config, recipe), recipe, config.out, seed=config.seed, override_trust=config.override_trust,
-        size=(recipe.size, recipe.size),
+        TwinBench(config, recipe), recipe, places, seed=config.seed, override_trust=config.override_trust,
+        size=(recipe.size, recipe.size), cameras=(config.camera,),
+        record_arm=loop.Stage("record episodes on the simulated arm, through ROS", on_arm.run) if episodes else None,
     )  # fmt: skip
-    bundles = {name: config.out / "bundles" / name for name in ("cloned", "refined")}
-    for policy, folder in zip((places.clone, places.refined), bundles.values(), strict=True):
+    bundles = {name: places.of_rounds("bundles") / name for name in ("cloned", "refined")}
+    for policy, folder in zip((places.clone, places.refined_in(config.rounds)), bundles.values(), strict=True):
         options = bundle.Config(policy=policy, rig=config.rig, out=folder)
         todo.append(loop.Stage(f"export the {folder.name} policy", lambda options=options: _export_once(options)))
     if config.trials:
         trials = Trials(
-            bundles, task=config.task, rig=config.rig, session=config.out / "session",
+            bundles, task=config.task, rig=config.rig, session=places.of_rounds("session"),
             horizon_s=recipe.horizon / load_rig(config.rig).action.rate_hz, seed=config.seed, each=config.trials,
         )  # fmt: skip
         todo.append(loop.Stage("judge both on the simulated arm, through ROS and franky", trials.run, is_answer=True))
-    return loop.run_all(todo, config.out, title=f"World4RL on the twin's {config.task}, seed {config.seed}")
+    return loop.run_all(todo, places, title=f"World4RL on the twin's {config.task}, seed {config.seed}")
 
 
 def _export_once(options: bundle.Config) -> object:
@@ -88,6 +97,7 @@ class TwinBench:
         noise_memory: float = 0.0,
         policy: Path | None = None,
         only_successes: bool = False,
+        seed: int,
     ) -> object:
         """Records what the dataset `out` still misses."""
         config = self.config
@@ -96,7 +106,7 @@ class TwinBench:
                 task=config.task, source=source, out=out, episodes=episodes, workers=config.workers, policy=policy,
                 noise=noise, noise_memory=noise_memory, only_successes=only_successes, rig=config.rig,
                 cameras=(config.camera,),
-                horizon=self.recipe.horizon, seed=config.seed,
+                horizon=self.recipe.horizon, seed=seed,
             )
         )  # fmt: skip
 

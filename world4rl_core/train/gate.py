@@ -7,6 +7,7 @@ import numpy as np
 
 from world4rl_core.data.cache import FrameCache
 from world4rl_core.errors import TrustError
+from world4rl_core.evaluation.assessment import Probes
 from world4rl_core.evaluation.checks import Limits, outcome_checks
 from world4rl_core.evaluation.outcomes import Confusion
 from world4rl_core.evaluation.replays import replay_episodes
@@ -24,17 +25,19 @@ class GateConfig:
     limits: Limits = field(default_factory=Limits)
     sources: tuple[str, ...] = ("policy", "random")
     """Replays of these sources are judged; experts nearly always succeed and would flatter the model."""
+    seed: int = Probes.seed
+    """Of the imagined draws; by default those of `world4rl trust`, so that both see the same outcomes."""
 
 
 def check_gate(
     model: WorldModel, classifier: SuccessClassifier, decision: Decision, cache: FrameCache, held_out: np.ndarray,
-    *, config: GateConfig, override: str, seed: int,
+    *, config: GateConfig, override: str,
 ) -> dict[str, float]:  # fmt: skip
     """The evidence, as figures. Raises TrustError when it is too weak and `override` is empty."""
     episodes = np.array([e for e in held_out if cache.sources[e] in config.sources], dtype=np.int64)
     confusion, figures = Confusion(0, 0, 0, 0), {}
     if len(episodes):
-        confusion = outcome_confusion(model, classifier, decision, cache, episodes, seed=seed)
+        confusion = outcome_confusion(model, classifier, decision, cache, episodes, seed=config.seed)
         figures = {
             "gate_episodes": float(confusion.episodes),
             "gate_balanced_agreement": confusion.balanced_agreement,
@@ -64,9 +67,7 @@ def outcome_confusion(
 ) -> Confusion:
     """Imagined against real outcomes of the episodes' recorded actions."""
     device = next(model.parameters()).device
-    replayed = replay_episodes(
-        model, classifier, decision, cache=cache, episodes=episodes, seed=seed + 17, device=device
-    )
+    replayed = replay_episodes(model, classifier, decision, cache=cache, episodes=episodes, seed=seed, device=device)
     return Confusion.of([item.really_succeeded for item in replayed], [item.imagined_success for item in replayed])
 
 

@@ -18,10 +18,15 @@ from world4rl_core.policy.update import PPOConfig
 from world4rl_core.sim.collect import Source
 from world4rl_core.train import bc, refine, reward, world_model
 from world4rl_core.train.recipes import Recipe
+from world4rl_core.train.rounds import config_of, later_round
 
 logger = logging.getLogger(__name__)
 REFUSED = "refused.json"
 """Why the gate refused to refine; what came before stays."""
+TIMES = "times.json"
+"""Seconds spent on each stage, those of interrupted runs included."""
+ROUND_SEED = 1000
+"""Between the seeds of two rounds' episodes, so that no round meets the scenes of another."""
 
 
 @runtime_checkable
@@ -38,6 +43,7 @@ class Bench(Protocol):
         noise_memory: float = 0.0,
         policy: Path | None = None,
         only_successes: bool = False,
+        seed: int,
     ) -> object:
         """Records what the dataset `out` still misses."""
         ...
@@ -62,10 +68,16 @@ class Places:
     """Where everything of one run of the loop lies."""
 
     out: Path
+    rounds: int = 1
+    """How often to refine."""
 
     @property
     def datasets(self) -> tuple[Path, Path, Path]:
         return (self.out / "data" / "expert", self.out / "data" / "policy", self.out / "data" / "random")
+
+    @property
+    def arm(self) -> Path:
+        return self.out / "data" / "arm"
 
     @property
     def clone(self) -> Path:
@@ -87,38 +99,73 @@ class Places:
     def refined(self) -> Path:
         return self.out / "refined"
 
+    def refined_in(self, round: int) -> Path:
+        """The policy of that round; round 0's is the cloned one."""
+        if round < 2:
+            return self.refined if round else self.clone
+        return self.refined / f"round-{round}" / "refined"
+
+    def deployed(self, round: int) -> Path:
+        """What that round knows more than the one before."""
+        return self.out / "data" / f"policy-{round}"
+
     @property
     def evaluation(self) -> Path:
-        return self.out / "evaluation"
+        return self.of_rounds("evaluation")
+
+    def of_rounds(self, name: str) -> Path:
+        """What depends on the number of rounds, so that a second round leaves the first one's answer as it is."""
+        return self.out / (name if self.rounds == 1 else f"{name}-{self.rounds}")
 
 
 def stages(
-    bench: Bench, recipe: Recipe, out: Path, *, seed: int, override_trust: str = "", size: tuple[int, int] | None = None
+    bench: Bench,
+    recipe: Recipe,
+    at: Places,
+    *,
+    seed: int,
+    override_trust: str = "",
+    size: tuple[int, int] | None = None,
+    cameras: tuple[str, ...] | None = None,
+    record_arm: Stage | None = None,
 ) -> list[Stage]:
-    """All stages of the loop, in order. `size` (h, w) resizes the recorded pictures for training."""
-    at = Places(out)
+    """All stages of the loop, in order.
+
+    size: (h, w) to which the recorded pictures are resized for training.
+    record_arm: records episodes on an arm into `Places.arm`. The world model learns from them and imagined episodes
+    start in them; the classifier does not, because their operator says only at their end that they succeeded.
+    """
     expert, policy, random = at.datasets
-    clone = bc.Config(data=(expert,), out=at.clone, steps=recipe.clone_steps, held_out=0.0, size=size, seed=seed)
+    data = (*at.datasets, at.arm) if record_arm is not None else at.datasets
+    judged = ("expert", "policy", "random") if record_arm is not None else None
+    clone = bc.Config(
+        data=(expert,), out=at.clone, steps=recipe.clone_steps, held_out=0.0, size=size, cameras=cameras, seed=seed
+    )
     imagine = world_model.Config(
-        data=at.datasets, out=at.world_model, steps=recipe.world_model_steps, held_out=recipe.held_out, size=size,
-        seed=seed,
+        data=data, out=at.world_model, steps=recipe.world_model_steps, held_out=recipe.held_out, size=size,
+        cameras=cameras, seed=seed,
     )  # fmt: skip
     judge = reward.Config(
-        data=at.datasets, out=at.reward, world_model=at.world_model, steps=recipe.reward_steps,
-        held_out=recipe.held_out, size=size, seed=seed,
+        data=data, out=at.reward, world_model=at.world_model, steps=recipe.reward_steps, sources=judged,
+        held_out=recipe.held_out, size=size, cameras=cameras, seed=seed,
     )  # fmt: skip
-    check = trust.Config(data=at.datasets, world_model=at.world_model, reward=at.reward, out=at.trust)
+    check = trust.Config(data=data, world_model=at.world_model, reward=at.reward, out=at.trust)
     improve = refine.Config(
-        policy=at.clone, world_model=at.world_model, reward=at.reward, data=at.datasets, out=at.refined,
+        policy=at.clone, world_model=at.world_model, reward=at.reward, data=data, out=at.refined,
         iterations=recipe.iterations, rollout_steps=min(25, recipe.horizon),
         imagination=ImaginationConfig(horizon=recipe.horizon), ppo=PPOConfig(std=recipe.std),
-        override_trust=override_trust, size=size, seed=seed,
+        override_trust=override_trust, size=size, cameras=cameras, seed=seed,
     )  # fmt: skip
     return [
         Stage(
             "record expert episodes",
             lambda: bench.record(
-                "expert", expert, episodes=recipe.demonstrations, noise=(recipe.expert_noise,), only_successes=True
+                "expert",
+                expert,
+                episodes=recipe.demonstrations,
+                noise=(recipe.expert_noise,),
+                only_successes=True,
+                seed=seed,
             ),
         ),
         Stage("clone a policy", lambda: bc.run(clone)),
@@ -131,42 +178,89 @@ def stages(
                 noise=recipe.policy_noise,
                 noise_memory=recipe.policy_noise_memory,
                 policy=at.clone,
+                seed=seed,
             ),
         ),
-        Stage("record random episodes", lambda: bench.record("random", random, episodes=recipe.random_episodes)),
+        Stage(
+            "record random episodes",
+            lambda: bench.record("random", random, episodes=recipe.random_episodes, seed=seed),
+        ),
+        *([record_arm] if record_arm is not None else []),
         Stage("train the world model", lambda: world_model.run(imagine)),
         Stage("train the success classifier", lambda: reward.run(judge)),
         Stage("judge the world model", lambda: trust.run(check)),
         Stage("refine the policy in imagination", lambda: refine.run(improve)),
+        *(
+            stage
+            for number in range(2, at.rounds + 1)
+            for stage in _later_round(bench, recipe, at, number, seed=seed + ROUND_SEED * (number - 1))
+        ),
         Stage(
-            "compare both policies in the simulator",
-            lambda: bench.compare((at.clone, at.refined), ("cloned", "refined"), at.evaluation),
+            "compare the policies in the simulator",
+            lambda: bench.compare(
+                tuple(at.refined_in(number) for number in range(at.rounds + 1)),
+                ("cloned", "refined", *(f"refined-{number}" for number in range(2, at.rounds + 1))),
+                at.evaluation,
+            ),
             is_answer=True,
         ),
     ]
 
 
-def run_all(todo: Sequence[Stage], out: Path, *, title: str) -> str:
+def _later_round(bench: Bench, recipe: Recipe, at: Places, number: int, *, seed: int) -> list[Stage]:
+    """Record the policy of the round before, then train and refine again. `seed`: of the new episodes."""
+    before, deployed = at.refined_in(number - 1), at.deployed(number)
+    return [
+        Stage(
+            f"round {number}: record episodes of the refined policy",
+            lambda: bench.record(
+                "policy",
+                deployed,
+                episodes=recipe.policy_episodes // 2,
+                noise=recipe.policy_noise,
+                noise_memory=recipe.policy_noise_memory,
+                policy=before,
+                seed=seed,
+            ),
+        ),
+        Stage(
+            f"round {number}: train on them too, and refine again",
+            lambda: later_round(config_of(refine.Config, before), number, deployed=deployed, out=at.refined).run(),
+        ),
+    ]
+
+
+def run_all(todo: Sequence[Stage], at: Places, *, title: str) -> str:
     """Runs the stages one after the other; the answer is what they found and where the report lies."""
     answers = []
     for number, stage in enumerate(todo, start=1):
-        began = time.monotonic()
+        began_s = time.monotonic()
         logger.info("[%d/%d] %s", number, len(todo), stage.name)
         try:
             answer = stage.run()
             answers += [str(answer)] if stage.is_answer else []
         except TrustError as error:
-            write_atomically(out / REFUSED, json.dumps({"refused": str(error)}, indent=1).encode())
-            logger.info("report so far: %s", _report(out, title))
+            write_atomically(at.out / REFUSED, json.dumps({"refused": str(error)}, indent=1).encode())
+            logger.info("report so far: %s", _report(at, title))
             raise
-        logger.info("[%d/%d] %s: %.0f s", number, len(todo), stage.name, time.monotonic() - began)
-    return "\n".join([*answers, f"report: {_report(out, title)}"])
+        finally:
+            spent_s = time.monotonic() - began_s
+            _add_time(at.out, stage.name, spent_s)
+        logger.info("[%d/%d] %s: %.0f s", number, len(todo), stage.name, spent_s)
+    return "\n".join([*answers, f"report: {_report(at, title)}"])
 
 
-def _report(out: Path, title: str) -> Path:
-    at = Places(out)
+def _add_time(out: Path, stage: str, seconds: float) -> None:
+    file = out / TIMES
+    times = json.loads(file.read_text()) if file.is_file() else {}
+    times[stage] = round(times.get(stage, 0.0) + seconds, 1)
+    write_atomically(file, json.dumps(times, indent=1).encode())
+
+
+def _report(at: Places, title: str) -> Path:
+    datasets = [*at.datasets, *(folder for folder in [at.arm] if folder.is_dir())]
     found = Folders(
-        datasets=at.datasets, clone=at.clone, world_model=at.world_model, reward=at.reward, trust=at.trust,
-        refined=at.refined, evaluation=at.evaluation,
+        datasets=tuple(datasets), clone=at.clone, world_model=at.world_model, reward=at.reward, trust=at.trust,
+        refined=at.refined_in(at.rounds), evaluation=at.evaluation,
     )  # fmt: skip
-    return write_report(out / "report.html", found, title=title, now=datetime.now(UTC))
+    return write_report(at.out / "report.html", found, title=title, now=datetime.now(UTC))

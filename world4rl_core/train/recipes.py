@@ -14,6 +14,8 @@ class Recipe:
     """Episodes of the cloned policy, with noise of the three deviations in turn."""
     random_episodes: int = 30
     """Episodes of smooth random exploration."""
+    arm_episodes: int = 0
+    """Demonstrations through ROS on the simulated arm, for the world model."""
     policy_noise: tuple[float, ...] = (0.1, 0.2, 0.4)
     policy_noise_memory: float = 0.0
     expert_noise: float = 0.1
@@ -48,7 +50,7 @@ RECIPES: dict[str, Recipe] = {
 
 
 # A pressed button is a few pixels: with half of the steps 39 % of its failures succeeded in imagination.
-TWIN = dataclasses.replace(DEFAULT, world_model_steps=3000)
+TWIN = dataclasses.replace(DEFAULT, world_model_steps=3000, arm_episodes=3)
 TWIN_RECIPES: dict[str, Recipe] = {
     "press_button": dataclasses.replace(TWIN, demonstrations=1, horizon=25),
     "close_drawer": dataclasses.replace(TWIN, demonstrations=2, horizon=30),

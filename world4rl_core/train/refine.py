@@ -141,7 +141,7 @@ class Refinement:
         _, held_out = held_out_episodes(config.data, world_model=config.world_model, reward=config.reward)
         self.evidence = check_gate(
             self.model, self.classifier, self.decision, self.cache, held_out,
-            config=config.gate, override=config.override_trust, seed=config.seed,
+            config=config.gate, override=config.override_trust,
         )  # fmt: skip
 
     def iterate(self, iteration: int) -> dict[str, float]:

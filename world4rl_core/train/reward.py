@@ -108,8 +108,6 @@ def run(config: Config) -> Path:
     training, calibration, judged = _split(cache, config)
     torch.manual_seed(config.seed)
     classifier = SuccessClassifier(config.architecture, imagenet_weights=config.imagenet_weights).to(world.device)
-    if not classifier.pretrained:
-        pass
     replays = _replays(cache, config, training, calibration, world)
     examples = [_real(cache, training)] + ([_imagined(replays[0])] if replays else [])
     _train(classifier, examples, config, folder, world)

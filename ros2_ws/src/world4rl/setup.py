@@ -38,5 +38,6 @@ setup(
     entry_points={
         "console_scripts": [f"{node} = {PACKAGE}.nodes.{node}:main" for node in NODES],
         "world4rl.commands": [f"robot = {PACKAGE}.commands:COMMANDS"],
+        "world4rl.teleop_devices": [f"spacemouse = {PACKAGE}.drivers.spacemouse:spacemouse"],
     },
 )

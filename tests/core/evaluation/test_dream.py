@@ -1,12 +1,19 @@
 """Dreams: recorded actions and typed keys through a world model that knows the task."""
 
+import io
+import os
+import pty
+import termios
+from pathlib import Path
+
 import numpy as np
 import pytest
 from synthetic_oracle import Oracle, record
 
 from world4rl_core.data.cache import FrameCache
 from world4rl_core.errors import ConfigError
-from world4rl_core.evaluation.dream import actions_of, by_keys
+from world4rl_core.evaluation.dream import Config, actions_of, by_keys
+from world4rl_core.evaluation.dream_live import Keyboard, live, terminal_keys
 from world4rl_core.imagination.replay import replay
 
 
@@ -41,3 +48,44 @@ def test_other_actions_lead_elsewhere(cache: FrameCache) -> None:
     still = by_keys(Oracle(), cache, 3, actions, seed=5)
     moved = by_keys(Oracle(), cache, 3, actions + 1, seed=5)
     assert not np.array_equal(still[-1], moved[-1])
+
+
+def test_a_live_dream_is_the_one_that_its_actions_make_and_ends_when_the_hand_says_so(cache: FrameCache) -> None:
+    shown: list[np.ndarray] = []
+    keys = iter(["w", "", "wa", "c", "x", "w"])
+    hand = Keyboard(action_dim=cache.action_dim, speed=0.5, pressed=lambda: next(keys))
+    film = live(Oracle(), cache, 3, hand, lambda image: shown.append(image) or "", steps=20, seed=5, period_s=0.001)  # type: ignore[arg-type]
+    typed = by_keys(Oracle(), cache, 3, actions_of("w.ac", action_dim=cache.action_dim, speed=0.5), seed=5)
+    assert np.array_equal(film, typed)
+    assert np.array_equal(np.stack(shown), film)
+
+
+def test_a_live_dream_ends_by_itself_and_takes_the_keys_of_its_window(cache: FrameCache) -> None:
+    hand = Keyboard(action_dim=cache.action_dim, speed=0.5, pressed=lambda: "")
+    film = live(Oracle(), cache, 3, hand, lambda _: "w", steps=4, seed=5, period_s=0.001)  # type: ignore[arg-type]
+    typed = by_keys(Oracle(), cache, 3, actions_of("wwww", action_dim=cache.action_dim, speed=0.5), seed=5)
+    assert np.array_equal(film, typed)
+
+
+def test_keys_cannot_be_pressed_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("wwaa"))
+    with pytest.raises(ConfigError, match="needs a terminal .* --keys wwaaqq"), terminal_keys():
+        pass
+
+
+def test_the_terminal_gives_what_was_pressed_and_is_as_it_was_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    person, terminal = pty.openpty()
+    before = termios.tcgetattr(terminal)
+    with open(terminal) as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        with terminal_keys() as pressed:
+            assert pressed() == ""
+            os.write(person, b"wa")
+            assert pressed() == "wa" and pressed() == ""
+        assert termios.tcgetattr(terminal) == before
+    os.close(person)
+
+
+def test_two_drivers_at_once_are_refused() -> None:
+    with pytest.raises(ConfigError, match="both drive the dream"):
+        Config(world_model=Path(), out=Path(), keys="ww", live="keyboard")

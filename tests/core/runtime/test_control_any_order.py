@@ -34,6 +34,8 @@ class AnythingHappens(RuleBasedStateMachine):
             if decision.twist.any():
                 assert self.is_permitted
                 assert decision.may_stream
+            if decision.source == "policy" and decision.twist.any():
+                assert not was_held  # a policy never goes on by itself
             if was_held and self.cell.control.latch.is_armed:
                 assert self.neutral_s >= 0.3 - 1e-9
 

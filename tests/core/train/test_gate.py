@@ -1,18 +1,23 @@
 """When refinement refuses to start, and when it stops by itself."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from world4rl_core.data.synthetic import write_synthetic_dataset
 from world4rl_core.errors import CheckpointError, ConfigError, DataError, TrustError
 from world4rl_core.evaluation import trust
 from world4rl_core.evaluation.checks import Limits
+from world4rl_core.evaluation.held_out import held_out_episodes
 from world4rl_core.evaluation.outcomes import Confusion
 from world4rl_core.imagination.env import ImaginationConfig
 from world4rl_core.nets.checkpoint import load_state
+from world4rl_core.reward.classifier import load_reward
 from world4rl_core.train import refine, run
-from world4rl_core.train.gate import GateConfig, refusal
+from world4rl_core.train.gate import GateConfig, check_gate, refusal
 from world4rl_core.train.stopping import Stopping, StoppingConfig
+from world4rl_core.world_model.model import load_world_model
 
 
 def config(dataset: Path, clone: Path, model: Path, judge: Path, out: Path, **changes: object) -> refine.Config:
@@ -80,3 +85,16 @@ def test_refinement_stops_when_imagination_has_nothing_left_to_teach() -> None:
     seen = [stopping.check({"imagined_success": success, "uncertainty": 0.02}) for success in (0.3, 1.0, 0.9, 1.0, 1.0)]
     assert seen[:4] == [""] * 4
     assert seen[4] == "imagined success has stayed at 1.00"
+
+
+def test_gate_and_trust_report_see_the_same_outcomes(model: Path, judge: Path, tmp_path: Path) -> None:
+    new = write_synthetic_dataset(tmp_path / "new", episodes=12, size=16, seed=50)
+    trust.run(trust.Config(world_model=model, reward=judge, out=tmp_path / "trust", data=(new,), films=0))
+    outcomes = json.loads((tmp_path / "trust" / "trust.json").read_text())["outcomes"].values()
+    judged = Confusion(*(sum(one[key] for one in outcomes) for key in Confusion.__dataclass_fields__))
+    cache, episodes = held_out_episodes((new,), world_model=model, reward=judge)
+    figures = check_gate(
+        load_world_model(model), *load_reward(judge), cache, episodes, config=GateConfig(), override="a test"
+    )
+    assert judged.episodes > 3
+    assert (figures["gate_episodes"], figures["gate_agreement"]) == (judged.episodes, judged.agreement.estimate)

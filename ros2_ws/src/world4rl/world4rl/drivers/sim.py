@@ -28,8 +28,8 @@ from world4rl_core.sim.twin.tasks import Task
 STEP_S = 0.001
 TICK_STEPS = 5
 """Steps between two snapshots."""
-LATE_S = 0.05
-"""Physics that is later than this does not hurry after the wall clock."""
+LATE_S = 0.25
+"""Physics that is later than this does not hurry after the wall clock; what is less is made up for."""
 ANSWER_S = 5.0
 
 T = TypeVar("T")

@@ -5,6 +5,7 @@ pyspacemouse keeps its last state for ever once the cable is out and hands out o
 
 import contextlib
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -75,6 +76,11 @@ class SpaceMouse:
         self._next_try_s = now_s + REOPEN_S
         self.last_error = why
         logger.warning("%s", why)
+
+
+def spacemouse(device: str) -> SpaceMouse:
+    """The device that `opener` describes, on the monotonic clock: for programs that are no node."""
+    return SpaceMouse(opener(device), clock_s=time.monotonic)
 
 
 def opener(device: str) -> Callable[[], SpaceMouseDevice]:

@@ -1,0 +1,177 @@
+"""Driving a dream live: a hand on the keyboard or on a SpaceMouse, the world model's answer in a window.
+
+Without a display the dream is driven all the same, and seen afterwards in its film.
+"""
+
+import contextlib
+import os
+import select
+import sys
+import termios
+import time
+import tty
+from collections.abc import Callable, Iterator
+from importlib import metadata
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from world4rl_core.data.cache import FrameCache
+from world4rl_core.errors import ConfigError, RobotError
+from world4rl_core.evaluation.video import Film
+from world4rl_core.imagination.replay import unroll
+from world4rl_core.imagination.starts import Starts
+from world4rl_core.robot.interface import TeleopDevice
+from world4rl_core.runtime.teleop import ButtonEvent, Buttons, deadband
+from world4rl_core.world_model.model import WorldModel
+
+KEYS = {"w": (0, 1.0), "s": (0, -1.0), "a": (1, 1.0), "d": (1, -1.0), "q": (2, 1.0), "e": (2, -1.0)}
+GRIPPER = {"o": 1.0, "c": -1.0}
+STILL, END = ".", "x"
+DEVICES = "world4rl.teleop_devices"
+"""Entry points of other packages: functions from a device's path, or nothing, to a TeleopDevice."""
+DEADBAND = 0.08
+WINDOW = 480
+"""Least height of the window, in pixels."""
+
+
+@runtime_checkable
+class Hand(Protocol):
+    """What drives a dream."""
+
+    def act(self, key: str) -> Float[np.ndarray, " action_dim"] | None:
+        """The action of the coming step, and None at the end. `key`: pressed in the window since the last step."""
+        ...
+
+
+class Keyboard:
+    """The newest of the keys pressed since the last step; the gripper keeps what its last key said, open at first."""
+
+    def __init__(self, *, action_dim: int, speed: float, pressed: Callable[[], str]) -> None:
+        self._dim, self._speed, self._pressed = action_dim, speed, pressed
+        self._gripper = 1.0
+
+    def act(self, key: str = "") -> Float[np.ndarray, " action_dim"] | None:
+        keys = self._pressed() + key
+        if END in keys:
+            return None
+        action = np.zeros(self._dim, np.float32)
+        for one in keys:
+            self._gripper = GRIPPER.get(one, self._gripper)
+        moves = [one for one in keys if one in KEYS]
+        if moves:
+            axis, sign = KEYS[moves[-1]]
+            action[axis] = sign * self._speed
+        action[-1] = self._gripper
+        return action
+
+
+class Puck:
+    """A SpaceMouse: its six axes are the motion, the left button toggles the gripper, the right one ends the dream."""
+
+    def __init__(self, device: TeleopDevice, *, action_dim: int, speed: float) -> None:
+        self._device, self._dim, self._speed = device, action_dim, speed
+        self._buttons, self._gripper = Buttons(), 1.0
+
+    def act(self, key: str = "") -> Float[np.ndarray, " action_dim"] | None:
+        """Raises RobotError once the device is gone."""
+        reading = self._device.read()
+        if not reading.is_connected:
+            raise RobotError(
+                "no SpaceMouse answers; plug it in (`world4rl doctor` looks for it), or use --live keyboard"
+            )
+        events = self._buttons.step(reading.buttons, time.monotonic())
+        if ButtonEvent.START_OR_SUCCESS in events or key == END:
+            return None
+        if ButtonEvent.TOGGLE_GRIPPER in events:
+            self._gripper = -self._gripper
+        action = np.zeros(self._dim, np.float32)
+        axes = deadband(reading.axes, DEADBAND)[: self._dim - 1]
+        action[: len(axes)] = axes * self._speed
+        action[-1] = self._gripper
+        return action
+
+
+def spacemouse(path: str) -> TeleopDevice:
+    """The SpaceMouse at `path`, or the first one found. Raises ConfigError without the robot's package."""
+    found = [entry for entry in metadata.entry_points(group=DEVICES) if entry.name == "spacemouse"]
+    if not found:
+        raise ConfigError("a SpaceMouse needs the robot's package: pip install -e ros2_ws/src/world4rl")
+    return found[0].load()(path)
+
+
+@contextlib.contextmanager
+def terminal_keys() -> Iterator[Callable[[], str]]:
+    """Reads the keys pressed in this terminal since the last time. Raises ConfigError where there is no terminal."""
+    if not sys.stdin.isatty():
+        raise ConfigError("--live keyboard needs a terminal to press keys in; or type them all: --keys wwaaqq")
+    before = termios.tcgetattr(sys.stdin)
+    try:
+        tty.setcbreak(sys.stdin)
+        yield lambda: os.read(sys.stdin.fileno(), 1024).decode(errors="ignore") if _is_ready() else ""
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+
+
+def _is_ready() -> bool:
+    return bool(select.select([sys.stdin], [], [], 0)[0])
+
+
+class Window:
+    """Shows a picture and returns the key pressed in it; says once, and does nothing more, without a display."""
+
+    def __init__(self, title: str, tell: Callable[[str], object]) -> None:
+        self._title, self._cv2 = title, None
+        if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+            tell("there is no display: the dream is seen in its film, afterwards")
+            return
+        try:
+            import cv2
+        except ImportError:
+            tell("a window needs opencv-python; the dream is seen in its film, afterwards")
+            return
+        self._cv2 = cv2
+
+    def show(self, image: UInt8[np.ndarray, "height width 3"]) -> str:
+        if self._cv2 is None:
+            return ""
+        scale = max(1, round(WINDOW / image.shape[0]))
+        larger = np.repeat(np.repeat(image, scale, axis=0), scale, axis=1)
+        self._cv2.imshow(self._title, np.ascontiguousarray(larger[..., ::-1]))
+        key = self._cv2.waitKey(1)
+        return chr(key) if 0 <= key < 128 else ""
+
+    def close(self) -> None:
+        if self._cv2 is not None:
+            self._cv2.destroyAllWindows()
+
+
+def live(
+    model: WorldModel, cache: FrameCache, episode: int, hand: Hand, show: Callable[[np.ndarray], str],
+    *, steps: int, seed: int, device: object = "cpu", period_s: float | None = None,
+) -> Film:  # fmt: skip
+    """The frames of a dream from the episode's first frame, which `hand` drives for at most `steps` steps.
+
+    A step lasts `period_s` (default: as recorded), longer where the model needs longer.
+    """
+    period_s = 1 / cache.fps if period_s is None else period_s
+    first = cache.starts[[episode]]
+    begin = Starts(cache, np.array([episode]), history=model.history, horizon=2).at(
+        first, np.zeros(1, dtype=np.int64), device=str(device)
+    )
+    frames = [np.asarray(cache.frames[first[0]])]
+
+    def actions() -> Iterator[np.ndarray]:
+        due_s = time.monotonic()
+        for _ in range(steps):
+            key = show(frames[-1])
+            due_s = max(due_s + period_s, time.monotonic())
+            time.sleep(max(0.0, due_s - time.monotonic()))
+            if (action := hand.act(key)) is None:
+                return
+            yield action[None]
+
+    for images in unroll(model.eval(), begin, actions(), seed=seed):
+        frames.append(images[0])
+    return np.stack(frames)
