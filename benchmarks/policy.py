@@ -42,22 +42,23 @@ def two_cameras() -> Rig:
     return dataclasses.replace(rig, cameras=cameras)
 
 
-def made_up(folder: Path) -> Path:
-    """A bundle of an untrained policy on both cameras of `two_cameras`."""
-    shape = PolicyConfig(height=128, width=256, action_dim=7)
-    training = {"cameras": ["external", "wrist"]}
+def made_up(folder: Path, rig: Rig) -> Path:
+    """A bundle of an untrained policy on all cameras of the rig, side by side."""
+    size = rig.cameras[0].size
+    shape = PolicyConfig(height=size, width=size * len(rig.cameras), action_dim=7)
+    training = {"cameras": [camera.name for camera in rig.cameras]}
     save_state(
         folder / "run" / "model.safetensors",
         {"kind": "policy", "config": to_json(shape), "weights": GaussianPolicy(shape).state_dict(),
          "provenance": {"training": training}},
     )  # fmt: skip
-    return export_for(two_cameras(), ExportConfig(folder / "run", folder / "bundle", random_inputs=20))
+    return export_for(rig, ExportConfig(folder / "run", folder / "bundle", random_inputs=20))
 
 
 def main(config: Config) -> dict[str, object]:
     """Measures, prints and returns the figures."""
     with tempfile.TemporaryDirectory() as scratch:
-        bundle = config.bundle or made_up(Path(scratch))
+        bundle = config.bundle or made_up(Path(scratch), two_cameras())
         policy = BundlePolicy.open(bundle, SessionConfig(provider=config.provider, threads=config.threads))
         latency = measure(policy, runs=config.runs)
     cameras = policy.manifest.facts.cameras

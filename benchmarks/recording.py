@@ -8,23 +8,21 @@ there in time; the recorder flags it, and aborts an episode with more than 1 % o
 import math
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from std_srvs.srv import Trigger
 
+from benchmarks.cell import Rig
 from world4rl.bringup import Process
 from world4rl_core.data.reader import DatasetReader
 from world4rl_core.robot.step_columns import audit, cameras_of
-
-if TYPE_CHECKING:
-    from benchmarks.rig import Rig
 
 EPISODE_S = 60.0
 SWING = np.array([0.0, 0.5, 0.0, 0.0, 0.0, 0.0])
 
 
-def recording(rig: "Rig", minutes: float, folder: Path) -> dict[str, Any]:
+def recording(rig: Rig, minutes: float, folder: Path) -> dict[str, Any]:
     """Records for so many minutes of simulation time, in episodes of one, while the hand swings."""
     data = folder / "data"
     limits = {"min_free_gb": 0.5, "longest_s": 2 * EPISODE_S}
@@ -44,7 +42,7 @@ def recording(rig: "Rig", minutes: float, folder: Path) -> dict[str, Any]:
     return {"minutes": minutes, "recording_wall_s": wall_s} | _figures(data)
 
 
-def _swing(rig: "Rig", seconds: float) -> None:
+def _swing(rig: Rig, seconds: float) -> None:
     """Lets go while the arm is held, as a person does."""
     until_s = rig.now_s() + seconds
     while rig.now_s() < until_s and rig.status["level"] in ("armed", "held"):

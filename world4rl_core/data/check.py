@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
+from world4rl_core import progress
 from world4rl_core.data.layout import INFO, PARTIAL, STATS, TASKS, read_info
 from world4rl_core.data.reader import DatasetReader
 from world4rl_core.data.recording import recording_problems
@@ -50,7 +50,7 @@ def check(root: Path) -> list[Problem]:
         return [*problems, Problem("meta", str(error))]
     problems += _counts(reader)
     measured: dict[str, Stats] = {}
-    for index in tqdm(range(reader.num_episodes), desc="checking", unit="episode", leave=False):
+    for index in progress.bar(range(reader.num_episodes), desc="checking", unit="episode", leave=False):
         try:
             reader.episode(index)
         except DataError as error:

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from tqdm import tqdm
 
-from world4rl_core import pixels
+from world4rl_core import pixels, progress
 from world4rl_core.data.episode import Episode
 from world4rl_core.data.reader import DatasetReader
 from world4rl_core.errors import DataError
@@ -33,7 +32,7 @@ class FrameBuilder:
             header = {"descr": "|u1", "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_2_0(file, header)
             stream = (episode for reader in readers for episode in reader.episodes(cameras=self.cameras))
-            for episode in tqdm(stream, total=len(lengths), desc="caching frames", unit="episode", leave=False):
+            for episode in progress.bar(stream, total=len(lengths), desc="caching frames", unit="episode", leave=False):
                 self._write_frames(file, episode)
                 _append(columns, episodes, episode)
         for name, parts in columns.items():

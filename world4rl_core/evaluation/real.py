@@ -10,8 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
+from world4rl_core import progress
 from world4rl_core.config_json import to_json
 from world4rl_core.errors import ConfigError
 from world4rl_core.evaluation.outcome_log import EpisodeOutcome, OutcomeLog, successes
@@ -104,7 +103,7 @@ def measure(config: Options, simulator: Simulator, *, play: Callable[..., Any] =
     done = min(len(log.outcomes), config.episodes)
     if done < config.episodes:
         keeper = Keeper(log, names, films=config.out / "films", fps=simulator.fps)
-        with tqdm(total=config.episodes, initial=done, desc="evaluate", unit="episode") as bar:
+        with progress.bar(total=config.episodes, initial=done, desc="evaluate", unit="episode") as bar:
             keeper.on_episode = bar.update
             play(
                 simulator,

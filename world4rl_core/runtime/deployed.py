@@ -125,6 +125,7 @@ class DeployedPolicies:
     def note_period(self, seconds: float) -> None:
         """How long after the one before this decision was made."""
         self._note("period", seconds)
+        self._note("period_jitter", abs(seconds - self._bundles[self.chosen].loop.period_s))
 
     def end(self) -> None:
         """Somebody else ended the episode."""

@@ -78,6 +78,11 @@ class PolicyLoop:
         self._queue = ActionQueue(dim, config.queue)
         self._episode, self._begun_s, self._ended, self._saturated = 0, 0.0, "not begun", 0
 
+    @property
+    def period_s(self) -> float:
+        """Wanted time between two decisions."""
+        return self._config.queue.period_s
+
     def begin(self, now_s: float, *, gripper: float = 1.0) -> None:
         """Starts an episode with an empty queue; the gripper's state is +1 open or -1 closed."""
         self._episode = self._queue.reset(gripper=gripper)
@@ -101,14 +106,13 @@ class PolicyLoop:
             self._ended = f"aborted:{fault}"
             return self._held(str(fault), ended=self._ended)
         inference_s = self._timer() - started
-        period_s = self._config.queue.period_s
-        late = inference_s > period_s
+        late = inference_s > self.period_s
         if not late:
             self._queue.put(action, episode=self._episode, observed_s=min(stamps_s.values()))
         taken = self._queue.take(now_s + inference_s)
         events = self._saturation(taken.action)
         if late:
-            events += (f"inference took {1e3 * inference_s:.0f} ms, the period is {1e3 * period_s:.0f} ms",)
+            events += (f"inference took {1e3 * inference_s:.0f} ms, the period is {1e3 * self.period_s:.0f} ms",)
         if taken.is_too_slow:
             self._queue.drop()
             reason = f"no action in time for {taken.misses} periods"

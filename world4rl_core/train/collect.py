@@ -7,8 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
+from world4rl_core import progress
 from world4rl_core.config_json import to_json
 from world4rl_core.data.episode import Episode
 from world4rl_core.data.writer import DatasetWriter
@@ -100,7 +99,9 @@ def collect_into(config: Options, simulator: Simulator) -> Path:
             created = DatasetWriter.create(config.out, fps=simulator.fps, robot_type=simulator.robot)
             writer = stack.enter_context(created)
         write_atomically(_record(config), json.dumps(_identity(config), indent=1).encode())
-        for trajectory in tqdm(trajectories, total=config.episodes, initial=done, desc=config.source, unit="episode"):
+        for trajectory in progress.bar(
+            trajectories, total=config.episodes, initial=done, desc=config.source, unit="episode"
+        ):
             writer.add(as_episode(trajectory))
     return config.out
 

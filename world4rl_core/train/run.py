@@ -11,7 +11,6 @@ model.safetensors      the result; there only when the run is complete
 import fcntl
 import json
 import logging
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import IO, Any
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from world4rl_core import progress
 from world4rl_core.config_json import to_json
 from world4rl_core.errors import ConfigError
 from world4rl_core.nets.checkpoint import State, load_state, save_state, write_atomically
@@ -108,15 +108,7 @@ class Run:
 
     def progress(self, total: int, *, done: int, unit: str = "step") -> "tqdm[Any]":
         """A bar with rate and time left; silent in all but the main process."""
-        return tqdm(
-            mininterval=0.2 if sys.stderr.isatty() else 15.0,
-            total=total,
-            initial=done,
-            unit=unit,
-            desc=self.kind,
-            dynamic_ncols=True,
-            disable=not self.world.is_main,
-        )
+        return progress.bar(total=total, initial=done, unit=unit, desc=self.kind, disable=not self.world.is_main)
 
     def _cut_log(self, step: int) -> None:
         path = self.folder / LOG
