@@ -51,6 +51,7 @@ class ArmControl:
         self._sound_since_s: float | None = None
         self._last: Decision | None = None
         self._now_s = 0.0
+        self._stepped_s = float("-inf")
 
     def receive(self, command: Command, now_s: float) -> None:
         """A twist from a topic; a bad one is refused here and takes effect on the arm at the next `step`."""
@@ -92,7 +93,7 @@ class ArmControl:
         if not self.human.is_fresh(now_s, wall_s=wall_s):
             self.gripper.lose_human()
         self._state_trips = self._watch.step(state, now_s, wall_s=wall_s)
-        trips = [*self._pending, *self._state_trips]
+        trips = [*self._pending, *self._state_trips, *self._own_trips(now_s if wall_s is None else wall_s)]
         self._pending = []
         choice = Choice(Source.NONE, None)
         is_live = self.latch.level in (Level.ARMED, Level.HELD) and not self._homing
@@ -108,6 +109,13 @@ class ArmControl:
         self.latch.step(now_s, neutral_for_s=self._neutral_for_s(now_s))
         self._watch_operator(trips, now_s)
         return self._decide(choice, filtered, trips)
+
+    def _own_trips(self, at_s: float) -> list[Trip]:
+        """Whoever calls `step` was away for so long that the arm's last command has run out: it stands, and stays."""
+        gap_s, self._stepped_s = at_s - self._stepped_s, at_s
+        if not self._rig.limits.hold_s < gap_s < float("inf"):
+            return []
+        return [Trip(Reaction.HOLD, f"control: no decision was made for {1e3 * gap_s:.0f} ms")]
 
     def _is_by_policy(self, now_s: float, wall_s: float | None) -> bool:
         """A policy moves the arm or would after a hold: nobody's hand says then that it may go on, so holds latch."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from runtime_cases import FORWARD, Cell, command
+from runtime_cases import FORWARD, PERIOD_S, Cell, command
 
 from world4rl_core.errors import RobotError
 from world4rl_core.robot.fake import FakeGripper
@@ -214,6 +214,24 @@ def test_a_high_wrench_holds_and_afterwards_only_the_way_out_is_open():
     cell.human = -FORWARD
     cell.run(0.5)
     assert cell.speed > 0.09
+
+
+@pytest.mark.parametrize("gap_s, level", [(0.1, Level.ARMED), (0.2, Level.HELD)])
+def test_a_control_loop_that_was_away_until_the_arm_stood_waits_for_a_neutral_hand(gap_s, level):
+    """Fault 78: within the life of a command nothing has happened, after it the arm has stopped by itself."""
+    cell = moving()
+    cell.clock.step(gap_s - PERIOD_S)
+    cell.tick()
+    assert cell.control.latch.level is level
+    cell.run(0.5)
+    assert (cell.speed > 0.09) == (level is Level.ARMED)
+    if level is Level.HELD:
+        assert "no decision was made for 200 ms" in cell.control.latch.reason
+        cell.human = np.zeros(6)
+        cell.run(0.5)
+        cell.human = FORWARD
+        cell.run(0.3)
+        assert cell.speed > 0.09
 
 
 def test_a_gripper_request_counts_when_pressed_while_armed_and_never_later():
