@@ -34,7 +34,7 @@ def record(folder: Path, bench: str) -> dict[str, Any]:
         "seed": seed,
         "exploratory": sizes != _recipe_sizes(task),
         "sizes": sizes,
-        "held_out_replays": {key: judged["outcomes"]["policy"][key] for key in COUNTS},
+        "held_out_replays": {key: sum(one[key] for one in judged["outcomes"].values()) for key in COUNTS},
         "trust": judged["reasons"],
         "measured": {key: judged["provenance"][key] for key in ("date", "machine")},
     }

@@ -85,7 +85,7 @@ def assess(
 ) -> tuple[TrustReport, list[ReplayedEpisode]]:
     """Replay `episodes` (indices of cached, held-out, non-expert ones) and judge; the replays come back for films.
 
-    The limits apply to policy episodes; where there are none, to all. Raises DataError without two episodes.
+    The limits apply to all of them together. Raises DataError without two episodes.
     """
     rng = np.random.default_rng(probes.seed)
     metrics = frame_metrics(probes.lpips_weights)
@@ -103,7 +103,7 @@ def assess(
     outcomes = confusion_by_source([item.source for item in replayed], real, imagined)
     errors, still = (measure(replayed, horizon=probes.horizon) for measure in (squared_errors, still_errors))
     checks = [
-        *outcome_checks(outcomes.get("policy", Confusion.of(real, imagined)), limits),
+        *outcome_checks(Confusion.of(real, imagined), limits),
         *dynamics_checks(
             still=bootstrap_ratio(still, errors, rng=rng),
             action_effect=shuffle.ratio,
