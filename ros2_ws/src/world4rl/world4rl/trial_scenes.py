@@ -8,7 +8,7 @@ from PIL import Image as Pillow
 from world4rl_core.errors import TrialError
 from world4rl_core.evaluation.video import write_png
 from world4rl_core.rig import Rig
-from world4rl_core.runtime.scene import overlay, shift_px
+from world4rl_core.runtime.scene import FEWEST_SCENES, overlay, shift_px
 
 FOLDER, OVERLAYS = "scenes", "overlays"
 
@@ -40,22 +40,29 @@ class TrialScenes:
         return found
 
     def drift(self, start: int, live: dict[str, np.ndarray]) -> list[str]:
-        """Fixed cameras that have moved since the session began."""
+        """Fixed cameras that have moved since the session began, as far as its pictures tell."""
         found = []
         for camera in self._rig.cameras:
-            reference = self.target(start, camera.name)
-            reference = self.target(0, camera.name) if reference is None else reference
-            if camera.mount != "fixed" or reference is None or camera.name not in live:
+            if camera.mount != "fixed" or camera.name not in live:
                 continue
-            image = live[camera.name]
-            if reference.shape != image.shape:
-                found.append(f"camera {camera.name} gives {image.shape}, the session began with {reference.shape}")
-            elif (moved_px := shift_px(reference, image)) > self._max_shift_px:
+            image, references = live[camera.name], self._references(start, camera.name)
+            differing = [one for one in references if one.shape != image.shape]
+            if differing:
+                found.append(f"camera {camera.name} gives {image.shape}, the session began with {differing[0].shape}")
+            elif references and (moved_px := shift_px(references, image)) > self._max_shift_px:
                 found.append(
                     f"camera {camera.name} has moved by {moved_px:.0f} pixels since the session began, allowed "
                     f"{self._max_shift_px:g}; put it back"
                 )
         return found
+
+    def _references(self, start: int, camera: str) -> list[np.ndarray]:
+        """The picture of this very scene, or those of the others where there are enough."""
+        if (own := self.target(start, camera)) is not None:
+            return [own]
+        starts = sorted(int(path.name.split("-")[0]) for path in (self._folder / FOLDER).glob(f"*-{camera}.png"))
+        others = [self.target(other, camera) for other in starts]
+        return [one for one in others if one is not None] if len(others) >= FEWEST_SCENES else []
 
     def keep(self, start: int, live: dict[str, np.ndarray], *, name: str) -> None:
         """The overlays of the trial that begins, and the scene itself where it is new."""
