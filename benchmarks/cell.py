@@ -106,7 +106,7 @@ class Rig:
     def sleep(self, seconds: float) -> None:
         """In simulation time."""
         until_s = self.now_s() + seconds
-        self.wait(lambda: self.now_s() >= until_s, "the passing of simulation time")
+        self.wait(lambda: self.now_s() >= until_s, "the passing of simulation time", timeout_s=ANSWER_S + 3 * seconds)
 
     def call(self, kind: Any, name: str, **fields: Any) -> bool:
         client = self._node.create_client(kind, name)

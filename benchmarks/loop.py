@@ -24,6 +24,8 @@ from world4rl.bringup import Process
 from world4rl_core.rig import load_rig
 from world4rl_core.train.loop import TIMES
 
+LAST = "judge both on the simulated arm, through ROS and franky"
+
 
 @dataclass(frozen=True)
 class Config:
@@ -48,9 +50,9 @@ def main(config: Config) -> None:
 def stage_times(demo: Path) -> dict[str, float]:
     """Seconds of each stage, and of all. Leaves with a message where the folder holds no demo."""
     file = demo / TIMES
-    if not file.is_file():
-        raise SystemExit(f"{file} is missing: run `make demo` to its end, and give its folder")
-    stages = json.loads(file.read_text())
+    stages = json.loads(file.read_text()) if file.is_file() else {}
+    if not (demo / "report.html").is_file() or LAST not in stages:
+        raise SystemExit(f"{demo} is no finished demo: run `make demo` to its end, and give its folder")
     return stages | {"all": round(sum(stages.values()), 1)}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from results.refine_runs import COMMAND
 from world4rl_core.errors import DataError
 from world4rl_core.evaluation.statistics import compare_paired
-from world4rl_core.train.loop import Places
+from world4rl_core.train.places import Places
 
 OUT = Path(__file__).with_suffix(".json")
 ROUNDS = 2

@@ -1,5 +1,6 @@
 """The stages of the twin's demo that ask the robot's package, by its command, for episodes and for trials."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,11 @@ from world4rl_core.train.arm_episodes import ArmEpisodes
 from world4rl_core.train.arm_trials import Trials
 
 
-def robot_dataset(root: Path, *, episodes: int) -> None:
+def robot_dataset(root: Path, *, episodes: int, aborted: int = 0) -> None:
     with DatasetWriter.create(root, fps=10, robot_type="fr3") as writer:
-        for seed in range(episodes):
-            writer.add(synthetic_episode(seed=seed))
+        for seed in range(episodes + aborted):
+            episode = synthetic_episode(seed=seed)
+            writer.add(replace(episode, outcome="aborted:reflex") if seed < aborted else episode)
 
 
 def trials(folder: Path) -> Trials:
@@ -42,9 +44,9 @@ def test_only_the_missing_episodes_are_recorded_and_never_from_the_same_scene_tw
     first = read_arguments(LAUNCHES[launch].arguments, words)
     assert (first["operator"], first["episodes"], first["seed"]) == ("scripted", "3", "2000")
 
-    robot_dataset(tmp_path / "arm", episodes=2)
+    robot_dataset(tmp_path / "arm", episodes=2, aborted=3)
     rest = read_arguments(LAUNCHES[launch].arguments, arm_episodes(tmp_path).command()[1:])
-    assert (rest["episodes"], rest["seed"]) == ("1", "2002")
+    assert (rest["episodes"], rest["seed"]) == ("1", "2005")
 
 
 def test_a_complete_dataset_starts_no_node(tmp_path):

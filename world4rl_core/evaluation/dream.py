@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from world4rl_core.data.cache import FrameCache
-from world4rl_core.errors import ConfigError
+from world4rl_core.errors import ConfigError, DataError
 from world4rl_core.evaluation import dream_live
 from world4rl_core.evaluation.dream_live import GRIPPER, KEYS, STILL
 from world4rl_core.evaluation.held_out import held_out_episodes
@@ -77,6 +77,8 @@ def run(config: Config) -> str:
     device = device_of(config.device)
     model = load_world_model(config.world_model, device=device)
     cache, held_out = held_out_episodes(config.data, world_model=config.world_model, reward=config.reward)
+    if not len(held_out):
+        raise DataError("no episode is left that neither model has seen; pass --data with a new dataset")
     judge = Judge(config.reward, device) if config.reward is not None else None
     if config.live:
         film = _live(config, model, cache, int(held_out[0]), device)

@@ -4,8 +4,10 @@ Without a display the dream is driven all the same, and seen afterwards in its f
 """
 
 import contextlib
+import logging
 import os
 import select
+import subprocess
 import sys
 import termios
 import time
@@ -26,12 +28,14 @@ from world4rl_core.robot.interface import TeleopDevice
 from world4rl_core.runtime.teleop import ButtonEvent, Buttons, deadband
 from world4rl_core.world_model.model import WorldModel
 
+logger = logging.getLogger(__name__)
 KEYS = {"w": (0, 1.0), "s": (0, -1.0), "a": (1, 1.0), "d": (1, -1.0), "q": (2, 1.0), "e": (2, -1.0)}
 GRIPPER = {"o": 1.0, "c": -1.0}
 STILL, END = ".", "x"
 DEVICES = "world4rl.teleop_devices"
 """Entry points of other packages: functions from a device's path, or nothing, to a TeleopDevice."""
 DEADBAND = 0.08
+PROBE_S = 30.0
 WINDOW = 480
 """Least height of the window, in pixels."""
 
@@ -82,7 +86,7 @@ class Puck:
                 "no SpaceMouse answers; plug it in (`world4rl doctor` looks for it), or use --live keyboard"
             )
         events = self._buttons.step(reading.buttons, time.monotonic())
-        if ButtonEvent.START_OR_SUCCESS in events or key == END:
+        if {ButtonEvent.START_OR_SUCCESS, ButtonEvent.FAILURE} & set(events) or key == END:
             return None
         if ButtonEvent.TOGGLE_GRIPPER in events:
             self._gripper = -self._gripper
@@ -123,14 +127,11 @@ class Window:
 
     def __init__(self, title: str, tell: Callable[[str], object]) -> None:
         self._title, self._cv2 = title, None
-        if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-            tell("there is no display: the dream is seen in its film, afterwards")
+        if not _can_show():
+            tell("no window can be opened here: the dream is seen in its film, afterwards")
             return
-        try:
-            import cv2
-        except ImportError:
-            tell("a window needs opencv-python; the dream is seen in its film, afterwards")
-            return
+        import cv2
+
         self._cv2 = cv2
 
     def show(self, image: UInt8[np.ndarray, "height width 3"]) -> str:
@@ -147,13 +148,25 @@ class Window:
             self._cv2.destroyAllWindows()
 
 
+def _can_show() -> bool:
+    """Asked of another process, because Qt ends the one that asks where the display does not answer."""
+    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        return False
+    probe = [sys.executable, "-c", "import cv2; cv2.namedWindow('probe')"]
+    try:
+        return subprocess.run(probe, capture_output=True, timeout=PROBE_S).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
+
+
 def live(
     model: WorldModel, cache: FrameCache, episode: int, hand: Hand, show: Callable[[np.ndarray], str],
     *, steps: int, seed: int, device: object = "cpu", period_s: float | None = None,
 ) -> Film:  # fmt: skip
     """The frames of a dream from the episode's first frame, which `hand` drives for at most `steps` steps.
 
-    A step lasts `period_s` (default: as recorded), longer where the model needs longer.
+    A step lasts `period_s` (default: as recorded), longer where the model needs longer. Ctrl-C, and a device that is
+    lost on the way, end the dream as the hand does.
     """
     period_s = 1 / cache.fps if period_s is None else period_s
     first = cache.starts[[episode]]
@@ -172,6 +185,11 @@ def live(
                 return
             yield action[None]
 
-    for images in unroll(model.eval(), begin, actions(), seed=seed):
-        frames.append(images[0])
+    try:
+        for images in unroll(model.eval(), begin, actions(), seed=seed):
+            frames.append(images[0])
+    except (RobotError, KeyboardInterrupt) as error:
+        if len(frames) == 1:
+            raise
+        logger.warning("the dream has ended: %s", error or "interrupted")
     return np.stack(frames)

@@ -14,14 +14,15 @@ from world4rl_core.robot.interface import ArmError, ArmMode, ArmState, GripperSt
 from world4rl_core.runtime.arbiter import Arbiter, Choice, GripperArbiter, Source
 from world4rl_core.runtime.command_filter import Command, CommandFilter, Filtered
 from world4rl_core.runtime.decision import Decision
-from world4rl_core.runtime.faults import StateWatch, trip_of_error
-from world4rl_core.runtime.inbox import Inbox
+from world4rl_core.runtime.faults import GapWatch, StateWatch, trip_of_error
+from world4rl_core.runtime.inbox import Inbox, is_neutral
 from world4rl_core.runtime.latch import Latch, Level, Reaction, Trip
 from world4rl_core.runtime.start_pose import pose_obstacles
 
 REFUSALS = {"not_finite", "frame", "stale", "from_the_future", "state_not_finite", "state_stale", "no_orientation"}
 SOUND_S = 0.5
 HOME_PATIENCE_S = 0.2
+HOMED = "homed: waiting for neutral input"
 LARGEST_REQUEST = 1e3
 
 
@@ -37,7 +38,7 @@ class ArmControl:
         self.gripper = GripperArbiter()
         self._needs_human = needs_human
         self._filter = CommandFilter(rig.limits, model=rig.robot.model)
-        self._watch = StateWatch()
+        self._watch, self._gaps = StateWatch(), GapWatch(rig.limits.hold_s)
         self._pending: list[Trip] = []
         self._state: ArmState | None = None
         self._state_trips: list[Trip] = []
@@ -51,7 +52,6 @@ class ArmControl:
         self._sound_since_s: float | None = None
         self._last: Decision | None = None
         self._now_s = 0.0
-        self._stepped_s = float("-inf")
 
     def receive(self, command: Command, now_s: float) -> None:
         """A twist from a topic; a bad one is refused here and takes effect on the arm at the next `step`."""
@@ -93,7 +93,7 @@ class ArmControl:
         if not self.human.is_fresh(now_s, wall_s=wall_s):
             self.gripper.lose_human()
         self._state_trips = self._watch.step(state, now_s, wall_s=wall_s)
-        trips = [*self._pending, *self._state_trips, *self._own_trips(now_s if wall_s is None else wall_s)]
+        trips = [*self._pending, *self._state_trips, *self._gaps.step(now_s if wall_s is None else wall_s)]
         self._pending = []
         choice = Choice(Source.NONE, None)
         is_live = self.latch.level in (Level.ARMED, Level.HELD) and not self._homing
@@ -106,19 +106,23 @@ class ArmControl:
         for trip in trips:
             is_hold = trip.reaction is Reaction.HOLD
             self.latch.trip(Reaction.LATCH if is_hold and is_by_policy else trip.reaction, trip.reason, now_s)
+        if is_by_policy and self.latch.level is Level.HELD:
+            self._end_hold_under_policy(now_s)
         self.latch.step(now_s, neutral_for_s=self._neutral_for_s(now_s))
         self._watch_operator(trips, now_s)
         return self._decide(choice, filtered, trips)
 
-    def _own_trips(self, at_s: float) -> list[Trip]:
-        """Whoever calls `step` was away for so long that the arm's last command has run out: it stands, and stays."""
-        gap_s, self._stepped_s = at_s - self._stepped_s, at_s
-        if not self._rig.limits.hold_s < gap_s < float("inf"):
-            return []
-        return [Trip(Reaction.HOLD, f"control: no decision was made for {1e3 * gap_s:.0f} ms")]
+    def _end_hold_under_policy(self, now_s: float) -> None:
+        """A hold does not end by itself where a policy would go on; after a motion home there is no fault to reset."""
+        if self.latch.reason == HOMED:
+            self.latch.disarm()
+        else:
+            self.latch.trip(Reaction.LATCH, self.latch.reason, now_s)
 
     def _is_by_policy(self, now_s: float, wall_s: float | None) -> bool:
         """A policy moves the arm or would after a hold: nobody's hand says then that it may go on, so holds latch."""
+        if self.policy.newest is None or is_neutral(self.policy.newest.twist):
+            return False
         moved_last = self._last is not None and self._last.source == Source.POLICY.value
         return moved_last or self.policy.is_fresh(now_s, wall_s=wall_s)
 
@@ -270,7 +274,7 @@ class ArmControl:
     def end_home(self, now_s: float) -> None:
         """After the motion, whether it got there or not; an armed arm then waits for neutral input."""
         self._homing = False
-        self.latch.trip(Reaction.HOLD, "homed: waiting for neutral input", now_s)
+        self.latch.trip(Reaction.HOLD, HOMED, now_s)
 
     def status(self) -> dict[str, Any]:
         """What `franka/status` says, ready for JSON."""

@@ -88,6 +88,21 @@ def trips_of_mode(state: ArmState) -> list[Trip]:
 
 
 @dataclass
+class GapWatch:
+    """Whether the control loop was away for so long that the arm's last command has run out: it stands, and stays."""
+
+    def __init__(self, longest_s: float) -> None:
+        self._longest_s = longest_s
+        self._stepped_s = float("-inf")
+
+    def step(self, at_s: float) -> list[Trip]:
+        """Call once a control period, with the monotonic clock where there is one."""
+        gap_s, self._stepped_s = at_s - self._stepped_s, at_s
+        if not self._longest_s < gap_s < float("inf"):
+            return []
+        return [Trip(Reaction.HOLD, f"control: no decision was made for {1e3 * gap_s:.0f} ms")]
+
+
 class StateWatch:
     """Notices a state that is old, stands still or is not a number, and packets that do not arrive in time."""
 

@@ -8,6 +8,8 @@ POLICY_WORDS = ("policy", "reflex", "self_collision", "wrench", "velocity_violat
                 "discontinuity", "instability")  # fmt: skip
 """What a motion causes: contact, or more speed than the robot allows. A careless policy must not be tried again for it.
 """
+ROBOT_WORDS = ("communication_constraints", "fell silent", "more than one publisher")
+"""What machine and network do: also a policy node that is not heard for a moment has decided nothing wrong."""
 SENSOR_WORDS = ("camera", "out of step", "disk", "recorder", "frame", "goes back", "advances by")
 
 
@@ -17,7 +19,7 @@ def culprit(reason: str) -> Culprit:
     A broken connection, a user stop and everything unknown are the robot's.
     """
     text = reason.lower()
-    if "communication_constraints" in text:
+    if any(word in text for word in ROBOT_WORDS):
         return "robot"
     if any(word in text for word in SENSOR_WORDS):
         return "sensor"

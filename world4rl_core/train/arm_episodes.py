@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from world4rl_core.data.layout import read_info
+from world4rl_core.data.reader import DatasetReader
 from world4rl_core.train.robot_command import run_up
 
 
@@ -19,10 +20,10 @@ class ArmEpisodes:
 
     def command(self) -> list[str]:
         """The words after `world4rl up`; only the missing episodes are asked for, from scenes of their own."""
-        done = self._done()
+        stored = read_info(self.out)["total_episodes"] if self._exists() else 0
         return [
             "teleop_collect", "backend:=sim", "operator:=scripted", f"rig:={self.rig}", f"task:={self.task}",
-            f"dataset:={self.out}", f"episodes:={self.episodes - done}", f"seed:={1000 * self.seed + done}",
+            f"dataset:={self.out}", f"episodes:={self.episodes - self._done()}", f"seed:={1000 * self.seed + stored}",
         ]  # fmt: skip
 
     def run(self) -> Path:
@@ -32,4 +33,11 @@ class ArmEpisodes:
         return self.out
 
     def _done(self) -> int:
-        return int(read_info(self.out)["total_episodes"]) if (self.out / "meta" / "info.json").is_file() else 0
+        """Episodes that count: what a fault aborted is kept, and recorded again."""
+        if not self._exists() or not read_info(self.out)["total_episodes"]:
+            return 0
+        outcomes = [record.outcome for record in DatasetReader(self.out).records]
+        return sum(not str(outcome).startswith("aborted") for outcome in outcomes)
+
+    def _exists(self) -> bool:
+        return (self.out / "meta" / "info.json").is_file()

@@ -7,6 +7,7 @@ from world4rl_core.errors import ConfigError
 from world4rl_core.evaluation import real
 from world4rl_core.sim.collect import Source
 from world4rl_core.train import collect, loop
+from world4rl_core.train.places import Places
 from world4rl_core.train.recipes import Recipe, recipe_for
 
 
@@ -37,7 +38,7 @@ class Config:
 def run(config: Config) -> str:
     """Runs what is still missing of the loop; the answer is the comparison and the report's path."""
     recipe = recipe_for(config.task)
-    places = loop.Places(config.out, config.rounds)
+    places = Places(config.out, config.rounds)
     todo = loop.stages(
         MetaWorldBench(config, recipe), recipe, places, seed=config.seed, override_trust=config.override_trust
     )

@@ -13,6 +13,7 @@ from world4rl_core.sim.twin.tasks import find_task
 from world4rl_core.train import collect_twin, loop
 from world4rl_core.train.arm_episodes import ArmEpisodes
 from world4rl_core.train.arm_trials import Trials
+from world4rl_core.train.places import Places
 from world4rl_core.train.recipes import Recipe, recipe_for
 
 
@@ -55,7 +56,7 @@ class Config:
 def run(config: Config) -> str:
     """Runs what is still missing of the loop; the answer is the comparison and the report's path."""
     recipe = recipe_for(config.task)
-    places = loop.Places(config.out, config.rounds)
+    places = Places(config.out, config.rounds)
     episodes = recipe.arm_episodes if config.arm_episodes is None else config.arm_episodes
     on_arm = ArmEpisodes(places.arm, task=config.task, rig=config.rig, episodes=episodes, seed=config.seed)
     todo = loop.stages(

@@ -17,8 +17,9 @@ from world4rl_core.nets.checkpoint import write_atomically
 from world4rl_core.policy.update import PPOConfig
 from world4rl_core.sim.collect import Source
 from world4rl_core.train import bc, refine, reward, world_model
+from world4rl_core.train.places import Places
 from world4rl_core.train.recipes import Recipe
-from world4rl_core.train.rounds import config_of, later_round
+from world4rl_core.train.rounds import config_of, is_complete, later_round
 
 logger = logging.getLogger(__name__)
 REFUSED = "refused.json"
@@ -61,61 +62,6 @@ class Stage:
     run: Callable[[], object]
     is_answer: bool = False
     """What it returns belongs to the answer of the whole loop."""
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where everything of one run of the loop lies."""
-
-    out: Path
-    rounds: int = 1
-    """How often to refine."""
-
-    @property
-    def datasets(self) -> tuple[Path, Path, Path]:
-        return (self.out / "data" / "expert", self.out / "data" / "policy", self.out / "data" / "random")
-
-    @property
-    def arm(self) -> Path:
-        return self.out / "data" / "arm"
-
-    @property
-    def clone(self) -> Path:
-        return self.out / "clone"
-
-    @property
-    def world_model(self) -> Path:
-        return self.out / "world-model"
-
-    @property
-    def reward(self) -> Path:
-        return self.out / "reward"
-
-    @property
-    def trust(self) -> Path:
-        return self.out / "trust"
-
-    @property
-    def refined(self) -> Path:
-        return self.out / "refined"
-
-    def refined_in(self, round: int) -> Path:
-        """The policy of that round; round 0's is the cloned one."""
-        if round < 2:
-            return self.refined if round else self.clone
-        return self.refined / f"round-{round}" / "refined"
-
-    def deployed(self, round: int) -> Path:
-        """What that round knows more than the one before."""
-        return self.out / "data" / f"policy-{round}"
-
-    @property
-    def evaluation(self) -> Path:
-        return self.of_rounds("evaluation")
-
-    def of_rounds(self, name: str) -> Path:
-        """What depends on the number of rounds, so that a second round leaves the first one's answer as it is."""
-        return self.out / (name if self.rounds == 1 else f"{name}-{self.rounds}")
 
 
 def stages(
@@ -190,26 +136,32 @@ def stages(
         Stage("train the success classifier", lambda: reward.run(judge)),
         Stage("judge the world model", lambda: trust.run(check)),
         Stage("refine the policy in imagination", lambda: refine.run(improve)),
+        _comparison(bench, Places(at.out)),
         *(
             stage
             for number in range(2, at.rounds + 1)
-            for stage in _later_round(bench, recipe, at, number, seed=seed + ROUND_SEED * (number - 1))
-        ),
-        Stage(
-            "compare the policies in the simulator",
-            lambda: bench.compare(
-                tuple(at.refined_in(number) for number in range(at.rounds + 1)),
-                ("cloned", "refined", *(f"refined-{number}" for number in range(2, at.rounds + 1))),
-                at.evaluation,
-            ),
-            is_answer=True,
+            for stage in _later_round(bench, recipe, at, number, seed=seed, override_trust=override_trust)
         ),
     ]
 
 
-def _later_round(bench: Bench, recipe: Recipe, at: Places, number: int, *, seed: int) -> list[Stage]:
-    """Record the policy of the round before, then train and refine again. `seed`: of the new episodes."""
+def _comparison(bench: Bench, at: Places) -> Stage:
+    """All policies up to the last round of `at`, from the same initial states."""
+    policies = tuple(at.refined_in(number) for number in range(at.rounds + 1))
+    names = ("cloned", "refined", *(f"refined-{number}" for number in range(2, at.rounds + 1)))
+    return Stage(
+        "compare the policies in the simulator" + (f" after round {at.rounds}" if at.rounds > 1 else ""),
+        lambda: bench.compare(policies, names, at.evaluation),
+        is_answer=True,
+    )
+
+
+def _later_round(
+    bench: Bench, recipe: Recipe, at: Places, number: int, *, seed: int, override_trust: str
+) -> list[Stage]:
+    """Record the policy of the round before, then train, refine and compare again."""
     before, deployed = at.refined_in(number - 1), at.deployed(number)
+    reason = override_trust if is_complete(before) else ""
     return [
         Stage(
             f"round {number}: record episodes of the refined policy",
@@ -220,13 +172,16 @@ def _later_round(bench: Bench, recipe: Recipe, at: Places, number: int, *, seed:
                 noise=recipe.policy_noise,
                 noise_memory=recipe.policy_noise_memory,
                 policy=before,
-                seed=seed,
+                seed=seed + ROUND_SEED * (number - 1),
             ),
         ),
         Stage(
             f"round {number}: train on them too, and refine again",
-            lambda: later_round(config_of(refine.Config, before), number, deployed=deployed, out=at.refined).run(),
+            lambda: later_round(
+                config_of(refine.Config, before), number, deployed=deployed, out=at.refined, override_trust=reason
+            ).run(),
         ),
+        _comparison(bench, Places(at.out, number)),
     ]
 
 
@@ -240,7 +195,7 @@ def run_all(todo: Sequence[Stage], at: Places, *, title: str) -> str:
             answer = stage.run()
             answers += [str(answer)] if stage.is_answer else []
         except TrustError as error:
-            write_atomically(at.out / REFUSED, json.dumps({"refused": str(error)}, indent=1).encode())
+            write_atomically(at.of_rounds(REFUSED), json.dumps({"refused": str(error)}, indent=1).encode())
             logger.info("report so far: %s", _report(at, title))
             raise
         finally:
@@ -258,9 +213,11 @@ def _add_time(out: Path, stage: str, seconds: float) -> None:
 
 
 def _report(at: Places, title: str) -> Path:
-    datasets = [*at.datasets, *(folder for folder in [at.arm] if folder.is_dir())]
+    more = [at.arm, *(at.deployed(number) for number in range(2, at.rounds + 1))]
+    datasets = [*at.datasets, *(folder for folder in more if folder.is_dir())]
     found = Folders(
-        datasets=tuple(datasets), clone=at.clone, world_model=at.world_model, reward=at.reward, trust=at.trust,
+        datasets=tuple(datasets), clone=at.clone, world_model=at.newest_models / "world-model",
+        reward=at.newest_models / "reward", trust=at.trust,
         refined=at.refined_in(at.rounds), evaluation=at.evaluation,
     )  # fmt: skip
-    return write_report(at.out / "report.html", found, title=title, now=datetime.now(UTC))
+    return write_report(at.of_rounds("report.html"), found, title=title, now=datetime.now(UTC))

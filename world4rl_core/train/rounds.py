@@ -15,7 +15,7 @@ from typing import TypeVar
 from world4rl_core.config_json import from_json
 from world4rl_core.errors import ConfigError
 from world4rl_core.train import refine, reward, world_model
-from world4rl_core.train.run import CONFIG
+from world4rl_core.train.run import CONFIG, MODEL
 
 logger = logging.getLogger(__name__)
 C = TypeVar("C")
@@ -28,13 +28,19 @@ class Config(refine.Config):
     rounds: int = 1
     """How often to refine. Before each later round, record episodes of the policy of the one before."""
     deployed: tuple[Path, ...] = ()
-    """Dataset of each later round, in order: what the policy of the round before did on the arm."""
+    """Dataset of each later round, in order: what the policy of the round before did on the arm. Rows of the arm's own
+    recordings count as successes only from the operator's press on: press as soon as it is done."""
 
     def __post_init__(self) -> None:
-        if self.rounds < 1 or len(self.deployed) >= max(self.rounds, 2):
+        if self.rounds < 1 or len(self.deployed) >= self.rounds:
             raise ConfigError(
-                f"wanted at least one round, and at most one deployed dataset for each later one, got {self.rounds} "
-                f"and {len(self.deployed)}"
+                f"{len(self.deployed)} deployed datasets are for as many later rounds: pass --rounds "
+                f"{len(self.deployed) + 1}, got {self.rounds}"
+            )
+        known = [*self.data, *self.deployed]
+        if twice := sorted({str(one) for one in known if known.count(one) > 1}):
+            raise ConfigError(
+                f"{twice[0]} is given twice; each round needs episodes of its own policy, in a new folder"
             )
 
 
@@ -66,6 +72,7 @@ def run(config: Config) -> Path:
     """
     fields = (field.name for field in dataclasses.fields(refine.Config))
     before = refine.Config(**{name: getattr(config, name) for name in fields})
+    reason = config.override_trust if is_complete(before.out) else ""
     policy = refine.run(before)
     for number in range(2, config.rounds + 1):
         if len(config.deployed) < number - 1:
@@ -75,25 +82,34 @@ def run(config: Config) -> Path:
                 f"--deployed {' '.join(map(str, config.deployed))}{' ' if config.deployed else ''}FOLDER"
             )
         logger.info("round %d, with %s", number, config.deployed[number - 2])
-        todo = later_round(before, number, deployed=config.deployed[number - 2], out=config.out)
+        todo = later_round(before, number, deployed=config.deployed[number - 2], out=config.out, override_trust=reason)
+        reason = reason if is_complete(todo.refine.out) else ""
         policy, before = todo.run(), todo.refine
     return policy
 
 
-def later_round(before: refine.Config, number: int, *, deployed: Path, out: Path) -> Round:
+def is_complete(run: Path) -> bool:
+    """A reason to override the gate is for the first round that is left, and for no other."""
+    return (run / MODEL).is_file()
+
+
+def later_round(before: refine.Config, number: int, *, deployed: Path, out: Path, override_trust: str) -> Round:
     """The round after the one that `before` describes, in the folder `out`/round-`number`.
 
     Raises ConfigError where a run folder of the round before does not tell how it was trained.
     """
     folder, data = out / f"round-{number}", (*before.data, deployed)
     imagine = dataclasses.replace(
-        config_of(world_model.Config, before.world_model), data=data, out=folder / "world-model"
+        config_of(world_model.Config, before.world_model), data=data, out=folder / "world-model",
+        device=before.device,
     )  # fmt: skip
     judge = dataclasses.replace(
-        config_of(reward.Config, before.reward), data=data, world_model=imagine.out, out=folder / "reward"
+        config_of(reward.Config, before.reward), data=data, world_model=imagine.out, out=folder / "reward",
+        device=before.device,
     )  # fmt: skip
     improve = dataclasses.replace(
-        before, policy=before.out, world_model=imagine.out, reward=judge.out, data=data, out=folder / "refined"
+        before, policy=before.out, world_model=imagine.out, reward=judge.out, data=data, out=folder / "refined",
+        override_trust=override_trust,
     )  # fmt: skip
     return Round(imagine, judge, improve)
 

@@ -27,7 +27,7 @@ from world4rl_core.train.distributed import World
 
 logger = logging.getLogger(__name__)
 MODEL, CHECKPOINT, LOG, CONFIG = "model.safetensors", "checkpoint.safetensors", "log.jsonl", "config.json"
-EPHEMERAL = ("out", "device", "save_every_s")
+EPHEMERAL = ("out", "device", "save_every_s", "override_trust")
 
 
 class Run:

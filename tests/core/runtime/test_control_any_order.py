@@ -18,6 +18,7 @@ class AnythingHappens(RuleBasedStateMachine):
     def begin(self, is_armed) -> None:
         self.cell = Cell()
         self.is_permitted = False  # somebody armed it, and no latch happened since
+        self.has_policy_to_wait = False  # it pushed when the arm was stopped, and nobody has armed since
         self.heard_s = self.neutral_since_s = None
         if is_armed:
             self.run(0.4)
@@ -35,9 +36,16 @@ class AnythingHappens(RuleBasedStateMachine):
                 assert self.is_permitted
                 assert decision.may_stream
             if decision.source == "policy" and decision.twist.any():
-                assert not was_held  # a policy never goes on by itself
+                assert not self.has_policy_to_wait
+            self.watch_policy()
             if was_held and self.cell.control.latch.is_armed:
                 assert self.neutral_s >= 0.3 - 1e-9
+
+    def watch_policy(self) -> None:
+        latch = self.cell.control.latch
+        is_pushing = self.cell.policy is not None and self.cell.policy.any()
+        if is_pushing and not latch.is_armed:
+            self.has_policy_to_wait = True
 
     def listen(self, now_s: float) -> None:
         """Neutral: everything heard since then was zero, and the device was never silent for longer than it may be."""
@@ -112,6 +120,8 @@ class AnythingHappens(RuleBasedStateMachine):
         except RobotError:
             return
         assert self.neutral_s >= 0.3 - 1e-9
+        if self.cell.control.latch.is_armed:
+            self.has_policy_to_wait = False
         self.is_permitted = True
 
     @rule()
@@ -140,6 +150,7 @@ class AnythingHappens(RuleBasedStateMachine):
             return
         self.run(seconds)
         self.cell.control.end_home(self.cell.clock.now_s)
+        self.watch_policy()
 
     @invariant()
     def it_moves_only_as_fast_as_it_may(self):

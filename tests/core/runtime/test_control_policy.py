@@ -76,3 +76,28 @@ def test_without_an_operator_device_a_policy_may_move_and_a_device_that_turns_up
     cell.human = None
     cell.run(STOPPED_WITHIN_S)
     assert cell.speed == 0  # once there was a person, silence is a fault
+
+
+def test_a_policy_does_not_go_on_from_home_by_itself():
+    cell = driven()
+    cell.control.begin_home()
+    cell.run(0.5)
+    cell.control.end_home(cell.clock.now_s)
+    cell.run(2)
+    assert (cell.speed, cell.control.latch.level) == (0, Level.DISARMED)
+    cell.control.enable()
+    cell.run(0.5)
+    assert cell.speed > 0.09
+
+
+def test_a_persons_hold_ends_by_itself_where_a_policy_only_waits_and_latches_once_it_pushes():
+    for push, level in ((np.zeros(6), Level.ARMED), (FORWARD, Level.LATCHED)):
+        cell = Cell().armed()
+        cell.policy, cell.human = np.zeros(6), FORWARD
+        cell.run(0.3)
+        cell.human = None
+        cell.run(0.2)
+        assert cell.control.latch.level is Level.HELD
+        cell.policy, cell.human = push, np.zeros(6)
+        cell.run(0.6)
+        assert cell.control.latch.level is level

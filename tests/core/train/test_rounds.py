@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from world4rl_core.data.synthetic import write_synthetic_dataset
-from world4rl_core.errors import ConfigError
+from world4rl_core.errors import ConfigError, TrustError
 from world4rl_core.imagination.env import ImaginationConfig
 from world4rl_core.nets.checkpoint import load_model_state
 from world4rl_core.train import rounds, run
@@ -41,12 +41,29 @@ def test_the_second_round_waits_for_its_episodes_and_then_learns_from_them(datas
     assert (training["policy"], training["world_model"]) == (str(out), str(last.parent / "world-model"))
 
 
-def test_too_many_deployed_datasets_are_refused(dataset, clone, model, judge, tmp_path):
-    with pytest.raises(ConfigError, match="at most one deployed dataset for each later one, got 2 and 2"):
-        config(dataset, clone, model, judge, tmp_path, rounds=2, deployed=(dataset, dataset))
+def test_deployed_datasets_that_no_round_would_read_or_that_are_known_already_are_refused(
+    dataset, clone, model, judge, tmp_path
+):
+    with pytest.raises(ConfigError, match="pass --rounds 2, got 1"):
+        config(dataset, clone, model, judge, tmp_path, deployed=(tmp_path,))
+    with pytest.raises(ConfigError, match="is given twice; each round needs episodes of its own policy"):
+        config(dataset, clone, model, judge, tmp_path, rounds=2, deployed=(dataset,))
+
+
+def test_a_reason_to_override_the_gate_is_for_the_next_round_only(dataset, clone, model, judge, tmp_path):
+    """Round 1 was let through by its reason; round 2 is judged anew, and takes a reason of its own."""
+    deployed = write_synthetic_dataset(tmp_path / "deployed", episodes=6, size=16, seed=9)
+    options = (dataset, clone, model, judge, tmp_path / "refined")
+    more = {"rounds": 2, "deployed": (deployed,)}
+    with pytest.raises(TrustError, match="refusing to refine"):
+        rounds.run(config(*options, **more))
+    last = rounds.run(config(*options, **more, override_trust="another reason"))
+    first = load_model_state(tmp_path / "refined", "policy")["provenance"]["override_trust"]
+    assert first == "a tiny model for a test"
+    assert load_model_state(last, "policy")["provenance"]["override_trust"] == "another reason"
 
 
 def test_a_round_after_a_model_of_unknown_training_is_refused(dataset, clone, model, judge, tmp_path):
     options = config(dataset, clone, model / run.MODEL, judge, tmp_path / "x")
     with pytest.raises(ConfigError, match=r"has no config.json.*pass its run folder"):
-        rounds.later_round(options, 2, deployed=dataset, out=tmp_path)
+        rounds.later_round(options, 2, deployed=dataset, out=tmp_path, override_trust="")

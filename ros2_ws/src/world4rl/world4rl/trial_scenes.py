@@ -60,8 +60,8 @@ class TrialScenes:
         """The picture of this very scene, or those of the others where there are enough."""
         if (own := self.target(start, camera)) is not None:
             return [own]
-        starts = sorted(int(path.name.split("-")[0]) for path in (self._folder / FOLDER).glob(f"*-{camera}.png"))
-        others = [self.target(other, camera) for other in starts]
+        names = sorted(path.name for path in (self._folder / FOLDER).glob(f"[0-9][0-9][0-9][0-9]-{camera}.png"))
+        others = [self.target(int(name[:4]), camera) for name in names]
         return [one for one in others if one is not None] if len(others) >= FEWEST_SCENES else []
 
     def keep(self, start: int, live: dict[str, np.ndarray], *, name: str) -> None:
