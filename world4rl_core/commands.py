@@ -6,7 +6,7 @@ from importlib import metadata
 
 GROUP = "world4rl.commands"
 """Entry points of other packages: each is a table like COMMANDS, joined to it where that package is installed."""
-ROBOT_VERBS = ("up", "doctor", "verdict")
+ROBOT_VERBS = ("up", "doctor", "arm", "samples", "verdict")
 ROBOT_PACKAGE = "the robot side, which is not installed here: pip install -e ros2_ws/src/world4rl"
 
 

@@ -107,6 +107,7 @@ class Client:
     def __init__(self, domain: int, *, is_operator: bool = True) -> None:
         os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
         self._context = rclpy.Context()
+        self.domain = domain
         rclpy.init(context=self._context, domain_id=domain)
         settings = {"context": self._context, "namespace": "w4rl"}
         self.node = rclpy.create_node(

@@ -6,6 +6,8 @@ import rclpy
 from geometry_msgs.msg import TwistStamped
 
 from world4rl import convert, qos
+from world4rl.arm_command import arm
+from world4rl_core.errors import RobotError
 
 pytestmark = pytest.mark.slow
 OUTSIDE_Q = (1.05, -0.119936, 0.0, -2.485277, 0.0, 2.365341, 0.785398)
@@ -164,3 +166,20 @@ def test_an_emergency_stop_latches_at_once(client):
     client.assert_stopped(began_s)
     assert client.status["level"] == "latched" and "e_stop" in client.status["reason"]
     client.assert_needs_reset_and_neutral()
+
+
+def test_the_terminal_stops_the_arm_and_brings_it_back(client, monkeypatch):
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(client.domain))
+    client.get_moving()
+    assert arm("stop") == "stop: done"
+    client.assert_stopped(client.now_s())
+    with pytest.raises(RobotError, match="call reset_latch first"):
+        arm("enable")
+    assert arm("reset") == "reset: done"
+    with pytest.raises(RobotError, match="neutral"):
+        arm("enable")
+    client.let_go()
+    client.sleep(0.5)
+    assert arm("enable") == "enable: done"
+    client.move(0.01, 0.0, 0.1, 0.0)
+    assert arm("disable") == "disable: done"

@@ -14,6 +14,11 @@ COMMANDS: dict[str, Command] = {
         run="world4rl.doctor:doctor",
         refusal="FAIL",
     ),
+    "arm": Command(
+        "Stop the running arm, reset its latch, recover it, send it home, enable or disable it.",
+        "reset",
+        run="world4rl.arm_command:arm",
+    ),
     "samples": Command(
         "Take or undo a sample of the running calibration, compute the camera's pose, or save it.",
         "take",
