@@ -26,7 +26,6 @@ from world4rl_core.evaluation.video import (
     write_png,
 )
 from world4rl_core.imagination.replay import frame_logits, replay, unroll
-from world4rl_core.imagination.starts import Starts
 from world4rl_core.reward.classifier import load_reward
 from world4rl_core.world_model.model import WorldModel, load_world_model
 
@@ -128,11 +127,9 @@ def by_keys(
     model: WorldModel, cache: FrameCache, episode: int, actions: np.ndarray, *, seed: int, device: object = "cpu"
 ) -> Film:
     """The frames of a dream from the episode's first frame, that frame included."""
-    starts = Starts(cache, np.array([episode]), history=model.history, horizon=2)
-    first = cache.starts[[episode]]
-    begin = starts.at(first, np.zeros(1, dtype=np.int64), device=str(device))
+    begin, first = dream_live.start_of(model, cache, episode, device)
     imagined = unroll(model.eval(), begin, actions[:, None], seed=seed)
-    return np.concatenate([cache.frames[first], *imagined])
+    return np.concatenate([first[None], *imagined])
 
 
 class Judge:

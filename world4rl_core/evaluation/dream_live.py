@@ -23,7 +23,7 @@ from world4rl_core.data.cache import FrameCache
 from world4rl_core.errors import ConfigError, RobotError
 from world4rl_core.evaluation.video import Film
 from world4rl_core.imagination.replay import unroll
-from world4rl_core.imagination.starts import Starts
+from world4rl_core.imagination.starts import StartBatch, Starts
 from world4rl_core.robot.interface import TeleopDevice
 from world4rl_core.runtime.teleop import ButtonEvent, Buttons, deadband
 from world4rl_core.world_model.model import WorldModel
@@ -159,6 +159,16 @@ def _can_show() -> bool:
         return False
 
 
+def start_of(
+    model: WorldModel, cache: FrameCache, episode: int, device: object
+) -> tuple[StartBatch, UInt8[np.ndarray, "height width 3"]]:
+    """The episode's first moment as the world model wants it, and its frame."""
+    first = cache.starts[[episode]]
+    starts = Starts(cache, np.array([episode]), history=model.history, horizon=2)
+    begin = starts.at(first, np.zeros(1, dtype=np.int64), device=str(device))
+    return begin, np.asarray(cache.frames[first[0]])
+
+
 def live(
     model: WorldModel, cache: FrameCache, episode: int, hand: Hand, show: Callable[[np.ndarray], str],
     *, steps: int, seed: int, device: object = "cpu", period_s: float | None = None,
@@ -169,11 +179,8 @@ def live(
     lost on the way, end the dream as the hand does.
     """
     period_s = 1 / cache.fps if period_s is None else period_s
-    first = cache.starts[[episode]]
-    begin = Starts(cache, np.array([episode]), history=model.history, horizon=2).at(
-        first, np.zeros(1, dtype=np.int64), device=str(device)
-    )
-    frames = [np.asarray(cache.frames[first[0]])]
+    begin, first = start_of(model, cache, episode, device)
+    frames = [first]
 
     def actions() -> Iterator[np.ndarray]:
         due_s = time.monotonic()

@@ -52,9 +52,14 @@ def test_other_actions_lead_elsewhere(cache: FrameCache) -> None:
 
 def test_a_live_dream_is_the_one_that_its_actions_make_and_ends_when_the_hand_says_so(cache: FrameCache) -> None:
     shown: list[np.ndarray] = []
+
+    def show(image: np.ndarray) -> str:
+        shown.append(image)
+        return ""
+
     keys = iter(["w", "", "wa", "c", "x", "w"])
     hand = Keyboard(action_dim=cache.action_dim, speed=0.5, pressed=lambda: next(keys))
-    film = live(Oracle(), cache, 3, hand, lambda image: shown.append(image) or "", steps=20, seed=5, period_s=0.001)  # type: ignore[arg-type]
+    film = live(Oracle(), cache, 3, hand, show, steps=20, seed=5, period_s=0.001)
     typed = by_keys(Oracle(), cache, 3, actions_of("w.ac", action_dim=cache.action_dim, speed=0.5), seed=5)
     assert np.array_equal(film, typed)
     assert np.array_equal(np.stack(shown), film)
@@ -62,7 +67,7 @@ def test_a_live_dream_is_the_one_that_its_actions_make_and_ends_when_the_hand_sa
 
 def test_a_live_dream_ends_by_itself_and_takes_the_keys_of_its_window(cache: FrameCache) -> None:
     hand = Keyboard(action_dim=cache.action_dim, speed=0.5, pressed=lambda: "")
-    film = live(Oracle(), cache, 3, hand, lambda _: "w", steps=4, seed=5, period_s=0.001)  # type: ignore[arg-type]
+    film = live(Oracle(), cache, 3, hand, lambda _: "w", steps=4, seed=5, period_s=0.001)
     typed = by_keys(Oracle(), cache, 3, actions_of("wwww", action_dim=cache.action_dim, speed=0.5), seed=5)
     assert np.array_equal(film, typed)
 
