@@ -25,6 +25,7 @@ from world4rl_core.evaluation.video import (
     write_mp4,
     write_png,
 )
+from world4rl_core.evaluation.window import Window
 from world4rl_core.imagination.replay import frame_logits, replay, unroll
 from world4rl_core.reward.classifier import load_reward
 from world4rl_core.world_model.model import WorldModel, load_world_model
@@ -107,7 +108,7 @@ def _live(config: Config, model: WorldModel, cache: FrameCache, episode: int, de
             puck = dream_live.spacemouse(config.spacemouse)
             stack.callback(puck.close)
             hand = dream_live.Puck(puck, **options)
-        window = dream_live.Window("World4RL dream", logger.info)
+        window = Window("World4RL dream", logger.info)
         stack.callback(window.close)
         return dream_live.live(
             model, cache, episode, hand, window.show, steps=config.steps, seed=config.seed, device=device

@@ -7,7 +7,6 @@ import contextlib
 import logging
 import os
 import select
-import subprocess
 import sys
 import termios
 import time
@@ -35,9 +34,6 @@ STILL, END = ".", "x"
 DEVICES = "world4rl.teleop_devices"
 """Entry points of other packages: functions from a device's path, or nothing, to a TeleopDevice."""
 DEADBAND = 0.08
-PROBE_S = 30.0
-WINDOW = 480
-"""Least height of the window, in pixels."""
 
 
 @runtime_checkable
@@ -120,43 +116,6 @@ def terminal_keys() -> Iterator[Callable[[], str]]:
 
 def _is_ready() -> bool:
     return bool(select.select([sys.stdin], [], [], 0)[0])
-
-
-class Window:
-    """Shows a picture and returns the key pressed in it; says once, and does nothing more, without a display."""
-
-    def __init__(self, title: str, tell: Callable[[str], object]) -> None:
-        self._title, self._cv2 = title, None
-        if not _can_show():
-            tell("no window can be opened here: the dream is seen in its film, afterwards")
-            return
-        import cv2
-
-        self._cv2 = cv2
-
-    def show(self, image: UInt8[np.ndarray, "height width 3"]) -> str:
-        if self._cv2 is None:
-            return ""
-        scale = max(1, round(WINDOW / image.shape[0]))
-        larger = np.repeat(np.repeat(image, scale, axis=0), scale, axis=1)
-        self._cv2.imshow(self._title, np.ascontiguousarray(larger[..., ::-1]))
-        key = self._cv2.waitKey(1)
-        return chr(key) if 0 <= key < 128 else ""
-
-    def close(self) -> None:
-        if self._cv2 is not None:
-            self._cv2.destroyAllWindows()
-
-
-def _can_show() -> bool:
-    """Asked of another process, because Qt ends the one that asks where the display does not answer."""
-    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        return False
-    probe = [sys.executable, "-c", "import cv2; cv2.namedWindow('probe')"]
-    try:
-        return subprocess.run(probe, capture_output=True, timeout=PROBE_S).returncode == 0
-    except subprocess.TimeoutExpired:
-        return False
 
 
 def start_of(
