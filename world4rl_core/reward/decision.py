@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 
 from world4rl_core.errors import ConfigError, DataError
 
@@ -87,12 +87,13 @@ def threshold_for_false_positives(
 
 
 def threshold_for_agreement(
-    peaks: Float[np.ndarray, " episode"], outcomes: Bool[np.ndarray, " episode"], *, lowest: float = 0.05
+    peaks: Float[np.ndarray, " episode"], outcomes: Bool[np.ndarray, " episode"], *, ridge: float = 1e-3
 ) -> float:
-    """The threshold on an episode's peak probability at which imagined and real outcomes agree best.
+    """The threshold on an episode's peak probability that parts real successes from real failures.
 
-    Balanced accuracy decides; among equals the one whose rate of successes is nearest the real rate, then the one in
-    the middle of the longest run of equals, then the larger.
+    It lies where a logistic fit to the logits of the peaks (Platt 1999), both outcomes weighted alike, gives even odds.
+    Counting agreeing episodes instead leaves it to the few that overlap (docs/decisions/0012). `ridge` on the slope
+    keeps the fit finite where the outcomes separate. Peaks that do not rise with success give their mean.
     Raises DataError when all outcomes are the same.
     """
     if outcomes.all() or not outcomes.any():
@@ -100,13 +101,19 @@ def threshold_for_agreement(
             "choosing a threshold by agreement needs held-out replays with both outcomes; "
             f"got {int(outcomes.sum())} successes of {len(outcomes)}; record more policy episodes"
         )
-    values = np.unique(np.concatenate([peaks, [lowest, 1.0]]))
-    candidates = np.unique(np.clip((values[1:] + values[:-1]) / 2.0, lowest, 1.0))
-    called = peaks[None] >= candidates[:, None]
-    accuracy = 0.5 * (called[:, outcomes].mean(1) + (~called[:, ~outcomes]).mean(1))
-    mismatch = np.abs(called.mean(1) - outcomes.mean())
-    best = np.lexsort((candidates, -mismatch, np.round(accuracy, 9)))[-1]
-    return float(candidates[best])
+    bounded = np.clip(peaks, 1e-12, 1.0 - 1e-12)
+    logits = np.log(bounded) - np.log1p(-bounded)
+    centre, scale = logits.mean(), logits.std() + 1e-6
+    sign, standard = np.where(outcomes, -1.0, 1.0), (logits - centre) / scale
+    weight = np.where(outcomes, 0.5 / outcomes.mean(), 0.5 / (~outcomes).mean())
+
+    def loss(parameters: np.ndarray) -> float:
+        slope, offset = parameters
+        return float(np.mean(weight * np.logaddexp(0.0, sign * (slope * standard + offset))) + ridge * slope**2)
+
+    slope, offset = minimize(loss, np.array([1.0, 0.0])).x
+    even = centre - scale * offset / slope if slope > 0.0 else centre
+    return float(1.0 / (1.0 + np.exp(-np.clip(even, logits.min(), logits.max()))))
 
 
 def expected_calibration_error(

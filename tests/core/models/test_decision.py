@@ -51,13 +51,29 @@ def test_threshold_keeps_the_false_positive_rate(seed: int, rate: float) -> None
 def test_threshold_for_agreement_separates_what_can_be_separated() -> None:
     peaks = np.array([0.1, 0.2, 0.3, 0.7, 0.8])
     outcomes = np.array([False, False, False, True, True])
-    assert threshold_for_agreement(peaks, outcomes) == pytest.approx(0.5)
+    assert 0.3 < threshold_for_agreement(peaks, outcomes) < 0.7
 
 
-def test_among_equally_good_thresholds_the_stricter_is_taken() -> None:
-    """.2 and .75 agree equally well (.75 balanced) and miss the real rate equally (.75 and .25 for .5)."""
-    peaks = np.array([0.1, 0.6, 0.3, 0.9])
-    assert threshold_for_agreement(peaks, np.array([False, False, True, True])) == pytest.approx(0.75)
+def test_threshold_for_agreement_is_midway_between_equal_normals_whatever_the_rate_of_success() -> None:
+    """Two normals of one variance have even odds half way between their means, which is 1 here."""
+    rng = np.random.default_rng(0)
+    outcomes = rng.random(20_000) < 0.8
+    logits = rng.normal(np.where(outcomes, 3.0, -1.0), 2.0)
+    threshold = threshold_for_agreement(1.0 / (1.0 + np.exp(-logits)), outcomes)
+    assert np.log(threshold / (1.0 - threshold)) == pytest.approx(1.0, abs=0.1)
+
+
+@given(st.integers(0, 1000), st.booleans())
+def test_threshold_for_agreement_lies_within_the_peaks_even_where_they_tell_nothing(seed: int, backwards: bool) -> None:
+    rng = np.random.default_rng(seed)
+    peaks = np.sort(rng.random(12))
+    outcomes = np.arange(12) < 5 if backwards else rng.permutation(12) < 5
+    assert peaks[0] - 1e-9 <= threshold_for_agreement(peaks, outcomes) <= peaks[-1] + 1e-9
+
+
+def test_peaks_of_exactly_one_and_zero_have_a_threshold() -> None:
+    threshold = threshold_for_agreement(np.array([0.0, 0.0, 1.0, 1.0]), np.array([False, False, True, True]))
+    assert 0.0 < threshold < 1.0
 
 
 def test_a_threshold_needs_both_kinds() -> None:
