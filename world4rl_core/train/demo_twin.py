@@ -62,7 +62,9 @@ def run(config: Config) -> str:
     todo = loop.stages(
         TwinBench(config, recipe), recipe, places, seed=config.seed, override_trust=config.override_trust,
         size=(recipe.size, recipe.size), cameras=(config.camera,),
-        record_arm=loop.Stage("record episodes on the simulated arm, through ROS", on_arm.run) if episodes else None,
+        record_arm=loop.Stage(
+            "record episodes on the simulated arm, through ROS", on_arm.run, typical_s=10.0 * episodes
+        ) if episodes else None,
     )  # fmt: skip
     bundles = {name: places.of_rounds("bundles") / name for name in ("cloned", "refined")}
     for policy, folder in zip((places.clone, places.refined_in(config.rounds)), bundles.values(), strict=True):
@@ -73,7 +75,8 @@ def run(config: Config) -> str:
             bundles, task=config.task, rig=config.rig, session=places.of_rounds("session"),
             horizon_s=recipe.horizon / load_rig(config.rig).action.rate_hz, seed=config.seed, each=config.trials,
         )  # fmt: skip
-        todo.append(loop.Stage("judge both on the simulated arm, through ROS and franky", trials.run, is_answer=True))
+        name = "judge both on the simulated arm, through ROS and franky"
+        todo.append(loop.Stage(name, trials.run, typical_s=2 * 7.0 * config.trials, is_answer=True))
     return loop.run_all(todo, places, title=f"World4RL on the twin's {config.task}, seed {config.seed}")
 
 

@@ -16,7 +16,7 @@ from world4rl_core.imagination.env import ImaginationConfig
 from world4rl_core.nets.checkpoint import write_atomically
 from world4rl_core.policy.update import PPOConfig
 from world4rl_core.sim.collect import Source
-from world4rl_core.train import bc, refine, reward, world_model
+from world4rl_core.train import bc, pace, refine, reward, world_model
 from world4rl_core.train.places import Places
 from world4rl_core.train.recipes import Recipe
 from world4rl_core.train.rounds import config_of, is_complete, later_round
@@ -26,6 +26,10 @@ REFUSED = "refused.json"
 """Why the gate refused to refine; what came before stays."""
 TIMES = "times.json"
 """Seconds spent on each stage, those of interrupted runs included."""
+EPISODE_S, CLONE_STEP_S, WORLD_MODEL_STEP_S, REWARD_S, REWARD_STEP_S, TRUST_S, ITERATION_S, COMPARISON_S = (
+    0.08, 0.013, 0.215, 15.0, 0.125, 10.0, 4.0, 16.0,
+)  # fmt: skip
+"""Typical seconds of the stages and their parts on two quiet cores, for the time that is left."""
 ROUND_SEED = 1000
 """Between the seeds of two rounds' episodes, so that no round meets the scenes of another."""
 
@@ -60,6 +64,8 @@ class Stage:
 
     name: str
     run: Callable[[], object]
+    typical_s: float = 5.0
+    """What it takes on two quiet cores, for the time that is left."""
     is_answer: bool = False
     """What it returns belongs to the answer of the whole loop."""
 
@@ -113,8 +119,9 @@ def stages(
                 only_successes=True,
                 seed=seed,
             ),
+            typical_s=EPISODE_S * recipe.demonstrations,
         ),
-        Stage("clone a policy", lambda: bc.run(clone)),
+        Stage("clone a policy", lambda: bc.run(clone), typical_s=CLONE_STEP_S * recipe.clone_steps),
         Stage(
             "record episodes of the cloned policy",
             lambda: bench.record(
@@ -126,16 +133,18 @@ def stages(
                 policy=at.clone,
                 seed=seed,
             ),
+            typical_s=EPISODE_S * recipe.policy_episodes,
         ),
         Stage(
             "record random episodes",
             lambda: bench.record("random", random, episodes=recipe.random_episodes, seed=seed),
+            typical_s=EPISODE_S * recipe.random_episodes,
         ),
         *([record_arm] if record_arm is not None else []),
-        Stage("train the world model", lambda: world_model.run(imagine)),
-        Stage("train the success classifier", lambda: reward.run(judge)),
-        Stage("judge the world model", lambda: trust.run(check)),
-        Stage("refine the policy in imagination", lambda: refine.run(improve)),
+        Stage("train the world model", lambda: world_model.run(imagine), typical_s=_world_model_s(recipe)),
+        Stage("train the success classifier", lambda: reward.run(judge), typical_s=_reward_s(recipe)),
+        Stage("judge the world model", lambda: trust.run(check), typical_s=TRUST_S),
+        Stage("refine the policy in imagination", lambda: refine.run(improve), typical_s=_refine_s(recipe)),
         _comparison(bench, Places(at.out)),
         *(
             stage
@@ -145,6 +154,18 @@ def stages(
     ]
 
 
+def _world_model_s(recipe: Recipe) -> float:
+    return WORLD_MODEL_STEP_S * (recipe.size / 48) ** 2 * recipe.world_model_steps
+
+
+def _reward_s(recipe: Recipe) -> float:
+    return REWARD_S + REWARD_STEP_S * recipe.reward_steps
+
+
+def _refine_s(recipe: Recipe) -> float:
+    return ITERATION_S * recipe.iterations * recipe.horizon / 25
+
+
 def _comparison(bench: Bench, at: Places) -> Stage:
     """All policies up to the last round of `at`, from the same initial states."""
     policies = tuple(at.refined_in(number) for number in range(at.rounds + 1))
@@ -152,6 +173,7 @@ def _comparison(bench: Bench, at: Places) -> Stage:
     return Stage(
         "compare the policies in the simulator" + (f" after round {at.rounds}" if at.rounds > 1 else ""),
         lambda: bench.compare(policies, names, at.evaluation),
+        typical_s=COMPARISON_S,
         is_answer=True,
     )
 
@@ -174,12 +196,14 @@ def _later_round(
                 policy=before,
                 seed=seed + ROUND_SEED * (number - 1),
             ),
+            typical_s=EPISODE_S * recipe.policy_episodes / 2,
         ),
         Stage(
             f"round {number}: train on them too, and refine again",
             lambda: later_round(
                 config_of(refine.Config, before), number, deployed=deployed, out=at.refined, override_trust=reason
             ).run(),
+            typical_s=_world_model_s(recipe) + _reward_s(recipe) + _refine_s(recipe),
         ),
         _comparison(bench, Places(at.out, number)),
     ]
@@ -187,10 +211,11 @@ def _later_round(
 
 def run_all(todo: Sequence[Stage], at: Places, *, title: str) -> str:
     """Runs the stages one after the other; the answer is what they found and where the report lies."""
-    answers = []
+    answers, typical_s = [], {stage.name: stage.typical_s for stage in todo}
     for number, stage in enumerate(todo, start=1):
         began_s = time.monotonic()
-        logger.info("[%d/%d] %s", number, len(todo), stage.name)
+        left_s = pace.left_s(typical_s, _times(at.out), now=stage.name)
+        logger.info("[%d/%d] %s; to the end of all %s", number, len(todo), stage.name, pace.about(left_s))
         try:
             answer = stage.run()
             answers += [str(answer)] if stage.is_answer else []
@@ -205,11 +230,15 @@ def run_all(todo: Sequence[Stage], at: Places, *, title: str) -> str:
     return "\n".join([*answers, f"report: {_report(at, title)}"])
 
 
-def _add_time(out: Path, stage: str, seconds: float) -> None:
+def _times(out: Path) -> dict[str, float]:
     file = out / TIMES
-    times = json.loads(file.read_text()) if file.is_file() else {}
+    return json.loads(file.read_text()) if file.is_file() else {}
+
+
+def _add_time(out: Path, stage: str, seconds: float) -> None:
+    times = _times(out)
     times[stage] = round(times.get(stage, 0.0) + seconds, 1)
-    write_atomically(file, json.dumps(times, indent=1).encode())
+    write_atomically(out / TIMES, json.dumps(times, indent=1).encode())
 
 
 def _report(at: Places, title: str) -> Path:
