@@ -57,11 +57,7 @@ RECIPES: dict[str, Recipe] = {
 # A pressed button is a few pixels: with half of the steps 39 % of its failures succeeded in imagination. Ninety-six
 # episodes to choose the threshold on and as many to judge by: a third of that left both to chance (decision 12).
 TWIN = dataclasses.replace(DEFAULT, policy_episodes=450, held_out=0.4, world_model_steps=3000, arm_episodes=3)
-TWIN_# The paper's number of demonstrations, cloned until the clone solves half of the episodes or more.
-PAPER_TASK = dataclasses.replace(
-    LONG_STEPS, demonstrations=50, clone_steps=1500, policy_episodes=600, held_out=0.35, world_model_steps=3000
-)
-RECIPES: dict[str, Recipe] = {
+TWIN_RECIPES: dict[str, Recipe] = {
     "press_button": dataclasses.replace(TWIN, demonstrations=1, horizon=25),
     "close_drawer": dataclasses.replace(TWIN, demonstrations=2, horizon=30),
     "open_drawer": dataclasses.replace(TWIN, demonstrations=2, horizon=35),
