@@ -72,9 +72,15 @@ def _sizes(folder: Path) -> dict[str, float]:
         for source in ("expert", "policy", "random", "arm")
         for info in [folder / "data" / source / "meta" / "info.json"]
     }
-    steps = json.loads((folder / "world-model" / "config.json").read_text())["steps"]
+    model, clone = (json.loads((folder / run / "config.json").read_text()) for run in ("world-model", "clone"))
     collected = json.loads((folder / "data" / "policy" / "meta" / "collection.json").read_text())
-    return {**episodes, "world_model_steps": steps, "policy_noise_memory": collected.get("noise_memory", 0.0)}
+    return {
+        **episodes,
+        "clone_steps": clone["steps"],
+        "held_out": model["held_out"],
+        "world_model_steps": model["steps"],
+        "policy_noise_memory": collected.get("noise_memory", 0.0),
+    }
 
 
 def _recipe_sizes(task: str) -> dict[str, float]:
@@ -84,6 +90,8 @@ def _recipe_sizes(task: str) -> dict[str, float]:
         "policy": recipe.policy_episodes,
         "random": recipe.random_episodes,
         "arm": recipe.arm_episodes,
+        "clone_steps": recipe.clone_steps,
+        "held_out": recipe.held_out,
         "world_model_steps": recipe.world_model_steps,
         "policy_noise_memory": recipe.policy_noise_memory,
     }
