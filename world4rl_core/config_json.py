@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 from world4rl_core.errors import CheckpointError
 
 C = TypeVar("C")
+SCALARS: dict[Any, tuple[type, ...]] = {bool: (bool,), int: (int,), float: (int, float), str: (str,), Path: (str,)}
+"""What JSON may hold for a field of that type."""
 
 
 def to_json(value: Any) -> Any:
@@ -25,7 +27,10 @@ def to_json(value: Any) -> Any:
 
 
 def from_json(kind: type[C], data: Any, *, where: str = "config") -> C:
-    """An instance of the dataclass `kind`. Raises CheckpointError for a key that it does not have."""
+    """An instance of the dataclass `kind`.
+
+    Raises CheckpointError for a key that it does not have, one that it needs, and a value of another type.
+    """
     if not isinstance(data, dict):
         raise CheckpointError(f"{where}: expected an object for {kind.__name__}, got {type(data).__name__}")
     hints = typing.get_type_hints(kind)
@@ -34,6 +39,13 @@ def from_json(kind: type[C], data: Any, *, where: str = "config") -> C:
         raise CheckpointError(
             f"{where}: unknown key {unknown[0]!r} for {kind.__name__}; it was written by another version"
         )
+    missing = [
+        field.name
+        for field in dataclasses.fields(kind)  # type: ignore[arg-type]
+        if field.name not in data and field.default is field.default_factory is dataclasses.MISSING
+    ]
+    if missing:
+        raise CheckpointError(f"{where}: {missing[0]!r} of {kind.__name__} is missing; the file is damaged")
     return kind(**{key: _convert(hints[key], item, f"{where}.{key}") for key, item in data.items()})
 
 
@@ -48,6 +60,8 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         if value is None:
             return None
         return _convert(next(option for option in arguments if option is not type(None)), value, where)
-    if hint is Path:
+    if hint is Path and isinstance(value, str):
         return Path(value)
+    if hint in SCALARS and (isinstance(value, bool) != (hint is bool) or not isinstance(value, SCALARS[hint])):
+        raise CheckpointError(f"{where}: wanted {getattr(hint, '__name__', hint)}, got {value!r}")
     return value

@@ -1,5 +1,6 @@
 """Files that are whole or absent, also after a kill or a full disk."""
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -25,7 +26,8 @@ def replace_file(path: Path, payload: bytes, *, error: type[World4RLError], kept
         temporary.replace(path)
         sync_folder(path.parent)
     except OSError as cause:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where the folder is no folder
+            temporary.unlink(missing_ok=True)
         raise error(write_failure(path, cause, kept=kept)) from cause
 
 

@@ -103,6 +103,11 @@ class PlayedCell:
         self.recorder |= {"state": "idle", "last": f"{outcome}: 12 rows in 1.1 s"}
 
     @property
+    def seen_recording(self) -> bool:
+        """Whether the trial node has heard that somebody records."""
+        return self.trial._link.status["recorder"].get("state") == "recording"
+
+    @property
     def bundle(self) -> str:
         return self._policy.get_parameter("bundle").value
 
@@ -113,6 +118,9 @@ class PlayedCell:
             "recorder/start": lambda: self.recorder.update(state="recording", rows=0),
             "recorder/stop_success": lambda: self.press("success"), "recorder/discard": lambda: self.press("discarded"),
             "recorder/stop_failure": lambda: self.press("failure"),
+            "recorder/stop_timeout": lambda: self.press("timeout"),
+            "recorder/pause": lambda: self.recorder.update(state="paused"),
+            "recorder/abort": lambda: self.abort("called off"),
             "sim/reset": self._reset, "sim/success": self._judge,
         }  # fmt: skip
         for name, job in jobs.items():

@@ -29,7 +29,8 @@ class Desk:
         self.stage, self.called, self.answers = stage, [], {}
         self.socket = folder / "mouse"
         for kind, names in ((Trigger, ("recorder/start", "recorder/stop_success", "recorder/stop_failure",
-                                       "recorder/discard", "arm/home")), (SetBool, ("arm/enable",))):  # fmt: skip
+                                       "recorder/discard", "arm/home", "trial/ready", "trial/success",
+                                       "trial/failure")), (SetBool, ("arm/enable",))):  # fmt: skip
             for name in names:
                 stage.node.create_service(kind, name, lambda _, reply, name=name: self._answer(name, reply))
         self.recorder = stage.node.create_publisher(String, "recorder/status", qos.STATUS)
@@ -160,6 +161,40 @@ def test_long_presses_and_both_buttons(desk):
     desk.press(True, True)
     desk.press(True, False, 1.4)
     desk.asked("recorder/stop_failure", "recorder/discard", "arm/home")
+
+
+@pytest.fixture
+def trials(desk):
+    """What a trial session asks."""
+    said = desk.stage.node.create_publisher(String, "trial/status", qos.STATUS)
+
+    def ask(what):
+        said.publish(convert.json_message({"line": "", "asking": what}))
+        desk.stage.wait(lambda: desk.node._trials_run and desk.node._asking == what, "the question")
+
+    return ask
+
+
+def test_a_button_answers_a_trial_session_and_never_arms_or_starts_an_episode(desk, trials):
+    trials("verdict")
+    desk.press(False, True)
+    desk.press(False, True, 1.4)
+    trials("ready")
+    desk.press(False, True)
+    desk.press(False, True, 1.4)
+    trials("")
+    desk.press(False, True)
+    desk.press(True, True)
+    desk.asked("trial/success", "trial/failure", "trial/ready")
+
+
+def test_a_button_judges_a_trial_that_runs_and_cannot_throw_it_away(desk, trials):
+    trials("")
+    desk.say(armed=True, recording=True)
+    desk.press(False, True, 1.4)
+    desk.press(False, True)
+    desk.press(True, True)
+    desk.asked("recorder/stop_failure", "recorder/stop_success")
 
 
 def test_the_gripper_follows_what_another_source_did_with_it(desk):

@@ -1,5 +1,7 @@
 """The trial node in a cell that is played: who is called in which order, what is repeated, and who judges."""
 
+import time
+
 import pytest
 
 pytest.importorskip("rclpy")
@@ -132,19 +134,73 @@ def test_an_operators_fault_repeats_the_trial(cell, tmp_path):
     assert [r.verdict for r in results[1:]] == ["success", "success"]
 
 
-def test_on_the_real_arm_a_person_says_ready_over_the_overlay(cell, tmp_path):
+def test_a_verdict_that_nobody_asked_for_is_refused(cell, tmp_path):
+    with cell(judge="operator", simulated=False, success="the button is down", trials=1, time_limit_s=30.0) as here:
+        here.plan = {1: lambda: here.press("failure"), 2: lambda: here.press("success")}
+        for _ in range(2):
+            here.wait(lambda: here.lines and "goes home" in here.lines[-1], "the first request")
+            with pytest.raises(RobotError, match="success was not taken: no trial is running"):
+                verdict("success")
+            starts = here.starts
+            verdict("ready")
+            here.wait(lambda: "arrange start scene" in here.lines[-1], "the second request")
+            verdict("ready")
+            here.wait(lambda starts=starts: here.starts == starts + 1, "the trial")
+            here.wait(lambda: "goes home" in here.lines[-1] or here.trial.is_finished, "its end")
+        here.finish()
+    assert [verdict for _, verdict, _ in verdicts(tmp_path)] == ["failure", "success"]
+
+
+def test_on_the_real_arm_nothing_moves_before_a_person_says_ready(cell, tmp_path):
     with cell(judge="operator", simulated=False, success="the button is down", trials=1, time_limit_s=30.0) as here:
         here.plan = {1: lambda: here.press("success"), 2: lambda: here.press("success")}
-        here.wait(lambda: here.lines and "say ready" in here.lines[-1], "the request")
+        here.wait(lambda: here.lines and "stand clear, and say ready" in here.lines[-1], "the request")
+        assert not {"arm/home", "policy/open_hand", "arm"} & set(here.calls)
+        verdict("ready")
+        here.wait(lambda: "arrange start scene 1" in here.lines[-1], "the second request")
         here.wait(lambda: len(here.overlays) == 2, "overlays")
-        assert here.starts == 0 and here.arm["level"] == "disarmed"
+        assert here.starts == 0 and here.arm["level"] == "disarmed" and "arm/home" in here.calls
+        here.recorder |= {"state": "recording", "rows": 0}  # somebody else's recording is not the word
+        here.wait(lambda: here.seen_recording, "the recording to be noticed")
+        assert here.starts == 0
         verdict("ready")
         here.wait(lambda: here.starts == 1, "the first trial")
-        here.wait(lambda: sum("say ready" in line for line in here.lines) == 2, "the second request")
-        here.recorder |= {"state": "recording", "rows": 0}  # the button that starts an episode says ready too
+        for _ in range(2):
+            here.wait(lambda: "say ready" in here.lines[-1] and here.trial._people.asking == "ready", "a request")
+            verdict("ready")
+            here.wait(lambda: here.trial._people.asking != "ready", "the answer")
         here.finish()
     assert "recorder/discard" in here.calls and not any(call.startswith("sim/") for call in here.calls)
     assert [verdict for _, verdict, _ in verdicts(tmp_path)] == ["success", "success"]
+
+
+def test_on_the_real_arm_a_latch_waits_for_a_person_however_long_that_takes(cell, tmp_path):
+    here = cell(judge="operator", simulated=False, success="the button is down", trials=1, time_limit_s=30.0)
+    here.latch("cartesian_reflex")
+    with here:
+        here.plan = {1: lambda: here.press("success"), 2: lambda: here.press("success")}
+        here.wait(lambda: here.lines and "the arm is stopped by cartesian_reflex" in here.lines[-1], "the request")
+        time.sleep(12.0)  # longer than five tries to prepare
+        assert not here.trial.is_finished and "arm/reset_latch" not in here.calls
+        here.arm |= {"level": "disarmed", "reason": ""}
+        for _ in range(4):
+            here.wait(lambda: here.trial._people.asking == "ready", "a request")
+            verdict("ready")
+            here.wait(lambda: here.trial._people.asking != "ready", "the answer")
+        here.finish()
+    assert [verdict for _, verdict, _ in verdicts(tmp_path)] == ["success", "success"]
+
+
+def test_the_recording_of_a_trial_is_labelled_with_the_verdict(cell, tmp_path):
+    with cell(judge="operator", trials=1, time_limit_s=1.0) as here:
+        for word in ("success", "fault_sensor", "failure"):
+            here.wait(lambda: here.trial._people.asking == "verdict", "the question")
+            assert here.recorder["state"] == "paused"
+            verdict(word)
+            here.wait(lambda: here.trial._people.asking != "verdict", "the next step")
+        here.finish()
+    labels = [call for call in here.calls if call.startswith(("recorder/stop", "recorder/abort"))]
+    assert labels == ["recorder/stop_success", "recorder/abort", "recorder/stop_failure"]
 
 
 def test_a_blinded_session_tells_no_names(cell):

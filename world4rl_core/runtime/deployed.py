@@ -57,6 +57,8 @@ class DeployedPolicies:
         """How the last episode ended by the policy's own doing: timeout, or aborted:<why>."""
         self.held: tuple[str, ...] = ()
         """Why the policy holds the arm at this moment."""
+        self.event = ""
+        """The last of this episode: a late inference, an action at its limit."""
         self.episodes = self.steps = 0
         self._step: PolicyStep | None = None
         self._times_s: dict[str, deque[float]] = {}
@@ -103,7 +105,7 @@ class DeployedPolicies:
     def begin(self, now_s: float, *, gripper: float) -> None:
         """Starts an episode with an empty action queue; `gripper` is its state now."""
         self._bundles[self.chosen].loop.begin(now_s, gripper=gripper)
-        self.is_running, self.ended, self.held = True, "", ()
+        self.is_running, self.ended, self.held, self.event = True, "", (), ""
         self.episodes, self.steps, self._step = self.episodes + 1, 0, None
 
     def unfit(self, seen: Observation, *, now_s: float) -> tuple[str, ...]:
@@ -115,6 +117,7 @@ class DeployedPolicies:
         own = self._own(seen)
         step = self._bundles[self.chosen].loop.step(own.images, own.stamps_s, now_s=now_s)
         self._step, self.held, self.steps = step, step.reasons, self.steps + 1
+        self.event = step.events[-1] if step.events else self.event
         if step.ended is not None:
             self.is_running, self.ended = False, step.ended
         if step.inference_s is not None:
@@ -144,6 +147,7 @@ class DeployedPolicies:
             "ended": self.ended,
             "fault": self.ended.partition(":")[2] if self.ended.startswith("aborted:") else "",
             "held": list(self.held),
+            "event": self.event,
             "action": [] if step is None else [round(float(value), 4) for value in step.action],
             "provider": self.provider,
         } | times

@@ -33,6 +33,8 @@ class RecorderConfig:
 class RecorderState(Enum):
     IDLE = "idle"
     RECORDING = "recording"
+    PAUSED = "paused"
+    """No more rows; the episode waits for its label."""
     CLOSING = "closing"
     """Finished episodes wait for the writer; a new one may start beside."""
 
@@ -66,6 +68,7 @@ class Recorder:
     last: str = ""
     """What became of the last episode, in one line."""
     _steps: list[Step] | None = None
+    _is_paused: bool = False
     _task: str = ""
     _source: str = ""
     _waiting: deque[Finished] = field(default_factory=deque)
@@ -74,7 +77,7 @@ class Recorder:
     @property
     def state(self) -> RecorderState:
         if self._steps is not None:
-            return RecorderState.RECORDING
+            return RecorderState.PAUSED if self._is_paused else RecorderState.RECORDING
         return RecorderState.CLOSING if self._waiting or self._writing else RecorderState.IDLE
 
     @property
@@ -106,7 +109,7 @@ class Recorder:
 
     def add(self, step: Step) -> None:
         """A row of the running episode; the one that fills it ends it as `timeout`. Ignored when none is running."""
-        if self._steps is None:
+        if self._steps is None or self._is_paused:
             return
         self._steps.append(step)
         if len(self._steps) >= self.config.longest_s * self.config.rate_hz:
@@ -117,6 +120,12 @@ class Recorder:
         held = sum(sample.image.nbytes for step in (self._steps or ())[-1:] for sample in step.cameras.values())
         if self._steps is not None and free_bytes < 0.1 * self.config.min_free_bytes + held * self.rows:
             self.abort("disk_full")
+
+    def pause(self) -> None:
+        """No more rows, for good; the label follows. Raises RobotError when nothing is being recorded."""
+        if self._steps is None:
+            raise RobotError("no episode is being recorded; start one first")
+        self._is_paused = True
 
     def stop(self, outcome: str) -> Finished | None:
         """Ends the episode as success, failure or timeout. None when it was too short to keep.
@@ -154,7 +163,7 @@ class Recorder:
         return finished
 
     def _close(self, kind: str, line: str) -> None:
-        self._steps, self.last = None, line
+        self._steps, self._is_paused, self.last = None, False, line
         self.counts[kind] = self.counts.get(kind, 0) + 1
 
     def take(self) -> Finished | None:

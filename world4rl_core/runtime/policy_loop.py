@@ -36,6 +36,8 @@ class LoopConfig:
     """Oldest picture or arm state that may be acted on."""
     max_skew_s: float = 0.05
     """Largest difference between the stamps of one observation."""
+    longest_hold_s: float = 1.0
+    """An observation that is unfit for so long ends the episode: until then the policy goes on by itself."""
     future_s: float = 0.02
     """How far a stamp may lie ahead of our clock."""
     time_limit_s: float = 30.0
@@ -77,6 +79,7 @@ class PolicyLoop:
         self._act, self._config, self._timer = act, config, timer
         self._queue = ActionQueue(dim, config.queue)
         self._episode, self._begun_s, self._ended, self._saturated = 0, 0.0, "not begun", 0
+        self._fit_s = 0.0
 
     @property
     def period_s(self) -> float:
@@ -87,6 +90,7 @@ class PolicyLoop:
         """Starts an episode with an empty queue; the gripper's state is +1 open or -1 closed."""
         self._episode = self._queue.reset(gripper=gripper)
         self._begun_s, self._ended, self._saturated = now_s, "", 0
+        self._fit_s = now_s
 
     def step(self, images: Mapping[str, np.ndarray], stamps_s: Mapping[str, float], *, now_s: float) -> PolicyStep:
         """What to command now. `stamps_s`: when each picture and the arm state were taken, on the clock of `now_s`."""
@@ -98,7 +102,10 @@ class PolicyLoop:
         unfit = self.unfit(stamps_s, now_s=now_s)
         if unfit:
             self._queue.drop()
-            return self._held(*unfit)
+            if now_s - self._fit_s >= self._config.longest_hold_s:
+                self._ended = f"aborted:{unfit[0]}"
+            return self._held(*unfit, ended=self._ended or None)
+        self._fit_s = now_s
         started = self._timer()
         try:
             action = self._act(images)

@@ -8,27 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from world4rl_core.errors import RobotError, TrialError
+from world4rl_core.errors import RobotError, TrialError, World4RLError
 from world4rl_core.runtime.trial import PlannedTrial, Sheet, SheetBundle
 from world4rl_core.runtime.trial_fault import culprit
-from world4rl_core.runtime.trial_record import Measured, Recorded, Verdict
+from world4rl_core.runtime.trial_record import Judged, Measured, Recorded, Verdict
 from world4rl_core.runtime.trial_run import TrialRun
 from world4rl_core.runtime.trial_session import TrialSession
 
 RETRY_S, RETRIES = 2.0, 150
 """How long a verdict waits for room on a full disk."""
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A verdict and who gave it."""
-
-    verdict: Verdict
-    judged_by: str
-    """operator | predicate; empty for a fault."""
-    fault: str = ""
-    reason: str = ""
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,15 +57,22 @@ class Cell(Protocol):
         ...
 
     def go(self) -> float:
-        """The policy acts from now on; returns the time of its clock."""
+        """The policy acts from now on, and the operator may judge; returns the time of its clock."""
         ...
 
     def look(self) -> Look:
         """Waits for the next period, then looks."""
         ...
 
-    def halt(self, verdict: Verdict | None) -> None:
-        """The policy stops, the recording ends with this label, the arm is disarmed. Never raises."""
+    def halt(self, broken: str) -> None:
+        """The policy stops, the arm is disarmed, the recording takes no more rows. Never raises.
+
+        broken: why the trial could not go on, empty where it was over.
+        """
+        ...
+
+    def label(self, verdict: Verdict | None) -> None:
+        """The recording, where there still is one, ends with this label; None throws it away. Never raises."""
         ...
 
     def film(self, path: Path) -> None:
@@ -113,8 +108,11 @@ def conduct(
     """
     while (trial := session.upcoming) is not None:
         cell.tell(session.announce())
-        _prepare(session, trial, cell, patience)
-        judged = _play(session, trial, cell, now)
+        if session.open_question is not None:
+            judged = _ask_again(session, trial, cell, now)
+        else:
+            _prepare(session, trial, cell, patience)
+            judged = _play(session, trial, cell, now)
         cell.tell(f"trial {trial.number}: {judged.verdict.value}{f', {judged.reason}' if judged.reason else ''}")
         faults = session.recorded.attempts(trial.number)
         if judged.verdict is Verdict.FAULT and faults >= patience.faults:
@@ -137,7 +135,8 @@ def _prepare(session: TrialSession, trial: PlannedTrial, cell: Cell, patience: P
                 return
         except RobotError as error:
             found = [str(error)]
-        cell.halt(None)
+        cell.halt("")
+        cell.label(None)
         cell.tell(f"trial {trial.number} cannot begin: {'; '.join(found)}")
         if not left:
             raise RobotError(f"trial {trial.number} cannot begin: {'; '.join(found)}; repair it and go on later")
@@ -146,7 +145,7 @@ def _prepare(session: TrialSession, trial: PlannedTrial, cell: Cell, patience: P
 
 def _play(session: TrialSession, trial: PlannedTrial, cell: Cell, now: Callable[[], str]) -> Judged:
     session.begin(now=now())
-    run, broken, told = None, "", None
+    run, broken, told, is_machine = None, "", None, False
     try:
         run = TrialRun(session.sheet, now_s=cell.go())
         while not run.is_over and not broken and told is None:
@@ -154,46 +153,73 @@ def _play(session: TrialSession, trial: PlannedTrial, cell: Cell, now: Callable[
             broken, told = seen.broken, seen.verdict
             run.observe(seen.now_s, is_success=seen.is_success, is_human=seen.is_human)
     except RobotError as error:
-        broken = str(error)
+        broken, is_machine = str(error), True
     measured = run.measured if run is not None else Measured()
     if run is not None and run.is_over:
         broken = ""  # decided before it broke
-    judged = told or _unattended(run, broken)
-    cell.halt(judged.verdict)
-    judged = (cell.ask(judged.verdict, broken) if told is None else None) or judged
-    _film(session, trial, cell)
-    opinion = cell.opinion()
-    if opinion is not None:
-        measured = replace(measured, classifier=opinion[0], classifier_success=opinion[1])
-    _keep(session, judged, measured, cell, now)
+    judged = told or _unattended(run, broken, is_machine=is_machine)
+    cell.halt(broken)
+    if told is None:
+        _hold(lambda: session.propose(judged, now=now(), measured=measured), cell)
+        _film(session, trial, cell)
+        judged = cell.ask(judged.verdict, broken) or judged
+    _finish(session, trial, cell, judged, measured, now)
     return judged
 
 
-def _unattended(run: TrialRun | None, broken: str) -> Judged:
-    """The verdict where no person gives another: the predicate's, or a fault of robot or sensor."""
-    if not broken and run is not None:
-        return Judged(run.proposed, "predicate")
-    who = culprit(broken)
-    if who == "policy":
-        return Judged(Verdict.FAILURE, "predicate", reason=broken)
-    return Judged(Verdict.FAULT, "", fault=who, reason=broken)
+def _ask_again(session: TrialSession, trial: PlannedTrial, cell: Cell, now: Callable[[], str]) -> Judged:
+    """The session was killed while a person was asked."""
+    assert session.open_question is not None
+    proposed, measured = session.open_question
+    judged = cell.ask(proposed.verdict, proposed.reason) or proposed
+    _finish(session, trial, cell, judged, measured, now)
+    return judged
+
+
+def _finish(
+    session: TrialSession, trial: PlannedTrial, cell: Cell, judged: Judged, measured: Measured, now: Callable[[], str]
+) -> None:
+    """The verdict is on disk before anything that may fail."""
+    _hold(lambda: session.decide(judged, now=now(), measured=measured), cell)
+    cell.label(judged.verdict)
+    if not session.film_path(trial).is_file():
+        _film(session, trial, cell)
+    try:
+        if (opinion := cell.opinion()) is not None:
+            measured = replace(measured, classifier=opinion[0], classifier_success=opinion[1])
+    except (World4RLError, RuntimeError, ValueError) as error:
+        cell.tell(f"the classifier has no opinion on trial {trial.number}: {error}")
+    _hold(
+        lambda: session.finish(
+            judged.verdict, now=now(), judged_by=judged.judged_by, measured=measured, fault=judged.fault,
+            reason=judged.reason, note=judged.note,
+        ),
+        cell,
+    )  # fmt: skip
 
 
 def _film(session: TrialSession, trial: PlannedTrial, cell: Cell) -> None:
     try:
         cell.film(session.film_path(trial))
-    except (RobotError, OSError) as error:
+    except (World4RLError, OSError) as error:
         cell.tell(f"trial {trial.number} has no film: {error}")
 
 
-def _keep(session: TrialSession, judged: Judged, measured: Measured, cell: Cell, now: Callable[[], str]) -> None:
+def _unattended(run: TrialRun | None, broken: str, *, is_machine: bool) -> Judged:
+    """The verdict where no person gives another: the predicate's, or a fault of robot or sensor."""
+    if not broken and run is not None:
+        return Judged(run.proposed, "predicate")
+    who = "robot" if is_machine else culprit(broken)
+    if who == "policy":
+        return Judged(Verdict.FAILURE, "predicate", reason=broken)
+    return Judged(Verdict.FAULT, "", fault=who, reason=broken)
+
+
+def _hold(keep: Callable[[], object], cell: Cell) -> None:
     """A full disk loses no verdict: it is offered again while the arm is held."""
     for left in reversed(range(RETRIES)):
         try:
-            session.finish(
-                judged.verdict, now=now(), judged_by=judged.judged_by, measured=measured, fault=judged.fault,
-                reason=judged.reason, note=judged.note,
-            )  # fmt: skip
+            keep()
             return
         except TrialError as error:
             if not left:

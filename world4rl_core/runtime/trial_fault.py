@@ -8,9 +8,10 @@ POLICY_WORDS = ("policy", "reflex", "self_collision", "wrench", "velocity_violat
                 "discontinuity", "instability")  # fmt: skip
 """What a motion causes: contact, or more speed than the robot allows. A careless policy must not be tried again for it.
 """
-ROBOT_WORDS = ("communication_constraints", "fell silent", "more than one publisher")
+ROBOT_WORDS = ("communication_constraints", "fell silent", "more than one publisher", "out of memory", "cuda", "clock")
 """What machine and network do: also a policy node that is not heard for a moment has decided nothing wrong."""
-SENSOR_WORDS = ("camera", "out of step", "disk", "recorder", "frame", "goes back", "advances by")
+SENSOR_WORDS = ("camera", "out of step", "disk", "recorder", "frame", "goes back", "advances by", "ms old", "ms apart",
+                "no observation")  # fmt: skip
 
 
 def culprit(reason: str) -> Culprit:

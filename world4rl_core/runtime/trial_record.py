@@ -39,6 +39,18 @@ def verdict_of(text: str) -> Verdict:
 
 
 @dataclass(frozen=True)
+class Judged:
+    """A verdict and who gave it."""
+
+    verdict: Verdict
+    judged_by: str
+    """operator | predicate; empty for a fault."""
+    fault: str = ""
+    reason: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class Measured:
     """What was measured during an attempt."""
 
@@ -78,6 +90,19 @@ class TrialResult:
     @property
     def outcome(self) -> Verdict:
         return Verdict(self.verdict)
+
+
+@dataclass(frozen=True)
+class Running:
+    """An attempt that is not on disk as a result yet."""
+
+    number: int
+    attempt: int
+    started: str
+    decided: TrialResult | None = None
+    """The verdict, once it is given; film and opinion may be missing."""
+    proposed: TrialResult | None = None
+    """What clock and predicate say while the operator is asked."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +150,28 @@ def read_session(folder: Path) -> Recorded:
     if judged != set(range(1, len(judged) + 1)):
         raise TrialError(f"{folder / TRIALS}: trials are missing between the judged ones; restore the folder")
     return Recorded(folder, sheet, tuple(results), stopped=_read_stop(folder / STOPPED))
+
+
+def read_running(path: Path, recorded: Recorded) -> Running | None:
+    """The attempt that a killed session left; None without. Raises TrialError for one that cannot be."""
+    if not path.is_file():
+        return None
+    again = "remove it: the trial that was running comes again"
+    try:
+        running = from_json(Running, read_object(path), where=str(path))
+    except (CheckpointError, TrialError) as error:
+        raise TrialError(f"{path}: damaged ({error}); {again}") from error
+    attempts = recorded.attempts(running.number)
+    is_planned = 1 <= running.number <= len(recorded.sheet.order) and running.attempt in (attempts, attempts + 1)
+    told = [result for result in (running.decided, running.proposed) if result is not None]
+    if not is_planned or running.attempt < 1 or any(_is_foreign(result, running, recorded.sheet) for result in told):
+        raise TrialError(f"{path}: belongs to another session or trial; {again}")
+    return running
+
+
+def _is_foreign(result: TrialResult, running: Running, sheet: Sheet) -> bool:
+    is_same = (result.number, result.attempt, result.sheet) == (running.number, running.attempt, sheet.hash)
+    return not is_same or result.verdict not in [verdict.value for verdict in Verdict]
 
 
 def _read_result(path: Path, sheet: Sheet) -> TrialResult:

@@ -2,20 +2,22 @@
 
 sheet.json            what was decided before the first trial (trial.py); never rewritten
 trials/0007-1.json    attempt 1 of trial 7
-running.json          there while a trial runs, so that one that was killed is known and told
+running.json          there while a trial runs, with its verdict as soon as there is one: a kill is known and told
 stopped.json          there when the sequential test ended the session early
 films/0007-1.mp4      what the camera saw, written by whoever ran the trial
 
 Contract for the trial node: `TrialSession.create` (or `open`, which continues), then until `upcoming` is None: show
 `announce`, reset the scene to `upcoming.start` (simulator: `upcoming.seed`), hold arm, cameras and `start_problem`
-against their limits, `begin`, run the bundle `bundle_of(upcoming)` with a `TrialRun` beside its PolicyLoop, write the
-film to `film_path`, ask for the verdict, `finish`. A robot or sensor fault on the way is `Verdict.FAULT` with its kind
-and reason, and the trial comes again; what the policy did wrong (also NaN or a missed deadline) is a failure.
+against their limits, `begin`, run the bundle `bundle_of(upcoming)` with a `TrialRun` beside its PolicyLoop, `propose`
+what the clock says while a person is asked, `decide`, write the film to `film_path`, `finish`. A robot or sensor fault
+on the way is `Verdict.FAULT` with its kind and reason, and the trial comes again; what the policy did wrong (also NaN
+or a missed deadline) is a failure. A session that was killed while a person was asked has that as its `open_question`.
 """
 
 import fcntl
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +31,13 @@ from world4rl_core.runtime.trial_record import (
     SHEET,
     STOPPED,
     TRIALS,
+    Judged,
     Measured,
     Recorded,
+    Running,
     TrialResult,
     Verdict,
-    read_object,
+    read_running,
     read_session,
 )
 
@@ -46,7 +50,7 @@ class TrialSession:
 
     def __init__(self, recorded: Recorded, held: int) -> None:
         self.recorded, self._held = recorded, held
-        self._running: dict[str, Any] | None = None
+        self._running: Running | None = None
 
     @classmethod
     def create(cls, folder: Path, sheet: Sheet) -> "TrialSession":
@@ -105,20 +109,40 @@ class TrialSession:
 
     def film_path(self, trial: PlannedTrial) -> Path:
         """Where the film of the attempt that is running belongs."""
-        attempt = self._running["attempt"] if self._running else self.recorded.attempts(trial.number) + 1
+        attempt = self._running.attempt if self._running else self.recorded.attempts(trial.number) + 1
         return self.folder / FILMS / f"{trial.number:04d}-{attempt}.mp4"
 
     def begin(self, *, now: str) -> PlannedTrial:
         """Starts the next trial at the wall time `now`. Raises TrialError when one runs or none is left."""
         trial = self.upcoming
         if self._running is not None:
-            raise TrialError(f"trial {self._running['number']} is still running; give its verdict first")
+            raise TrialError(f"trial {self._running.number} is still running; give its verdict first")
         if trial is None:
             raise TrialError(f"{self.folder}: the session is over; `world4rl report {self.folder}` shows it")
-        running = {"number": trial.number, "attempt": self.recorded.attempts(trial.number) + 1, "started": now}
-        self._write(RUNNING, running)
-        self._running = running
+        self._note(Running(trial.number, self.recorded.attempts(trial.number) + 1, now))
         return trial
+
+    @property
+    def open_question(self) -> tuple[Judged, Measured] | None:
+        """What was proposed and measured in the attempt whose verdict a person still owes; None where nobody does."""
+        asked = self._running.proposed if self._running else None
+        if asked is None:
+            return None
+        return Judged(asked.outcome, asked.judged_by, asked.fault, asked.reason, asked.note), asked.measured
+
+    def propose(self, judged: Judged, *, now: str, measured: Measured) -> None:
+        """Keeps what clock and predicate say while a person is asked: a kill repeats the question, not the trial."""
+        running, result = self._judged(judged, now=now, measured=measured)
+        self._note(replace(running, proposed=result))
+
+    def decide(self, judged: Judged, *, now: str, measured: Measured) -> None:
+        """Keeps the verdict before its film is written; no kill can lose it from here on, and `finish` completes it.
+
+        Raises what `finish` does.
+        """
+        running, result = self._judged(judged, now=now, measured=measured)
+        _refuse_unfounded(judged.verdict, judged.judged_by, judged.fault, judged.reason)
+        self._note(replace(running, decided=result))
 
     def finish(
         self, verdict: Verdict, *, now: str, judged_by: str = "", measured: Measured | None = None, fault: str = "",
@@ -129,25 +153,9 @@ class TrialSession:
         Raises TrialError for a verdict that nobody gave, or for a fault without its kind (robot or sensor) and reason.
         When the disk is full the trial keeps running and `finish` may be called again.
         """
-        if self._running is None:
-            raise TrialError("no trial is running; begin one before judging it")
+        judged = Judged(verdict, judged_by, fault, reason, note)
         _refuse_unfounded(verdict, judged_by, fault, reason)
-        trial = self.sheet.planned(self._running["number"])
-        film = self.film_path(trial)
-        result = TrialResult(
-            number=trial.number,
-            attempt=self._running["attempt"],
-            sheet=self.sheet.hash,
-            verdict=verdict.value,
-            judged_by=judged_by,
-            started=self._running["started"],
-            finished=now,
-            measured=measured or Measured(),
-            fault=fault,
-            reason=reason,
-            note=note,
-            film=str(film.relative_to(self.folder)) if film.is_file() else "",
-        )
+        _, result = self._judged(judged, now=now, measured=measured or Measured())
         self._keep(result)
         return result
 
@@ -173,27 +181,41 @@ class TrialSession:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _keep_interrupted(self) -> None:
-        path = self.folder / RUNNING
-        if not path.is_file():
-            return
-        running = read_object(path)
-        done = {(result.number, result.attempt) for result in self.recorded.results}
-        if (running["number"], running["attempt"]) in done:  # killed between the verdict and the removal
-            path.unlink()
-            return
-        self._keep(
-            TrialResult(
-                number=running["number"],
-                attempt=running["attempt"],
-                sheet=self.sheet.hash,
-                verdict=Verdict.INTERRUPTED.value,
-                judged_by="",
-                started=running["started"],
-                finished="",
-                reason="the session's process ended while the trial ran",
-            )
+    def _judged(self, judged: Judged, *, now: str, measured: Measured) -> tuple[Running, TrialResult]:
+        """The running attempt and what its result would be."""
+        if self._running is None:
+            raise TrialError("no trial is running; begin one before judging it")
+        running = self._running
+        film = self.film_path(self.sheet.planned(running.number))
+        return running, TrialResult(
+            number=running.number,
+            attempt=running.attempt,
+            sheet=self.sheet.hash,
+            verdict=judged.verdict.value,
+            judged_by=judged.judged_by,
+            started=running.started,
+            finished=now,
+            measured=measured,
+            fault=judged.fault,
+            reason=judged.reason,
+            note=judged.note,
+            film=str(film.relative_to(self.folder)) if film.is_file() else "",
         )
+
+    def _keep_interrupted(self) -> None:
+        running = read_running(self.folder / RUNNING, self.recorded)
+        if running is None:
+            return
+        done = {(result.number, result.attempt) for result in self.recorded.results}
+        if (running.number, running.attempt) in done:  # killed between the verdict and the removal
+            (self.folder / RUNNING).unlink()
+            return
+        self._running = running
+        if running.decided is not None:
+            self._keep(running.decided)
+        elif running.proposed is None:
+            lost = Judged(Verdict.INTERRUPTED, "", reason="the session's process ended while the trial ran")
+            self._keep(self._judged(lost, now="", measured=Measured())[1])
 
     def _keep(self, result: TrialResult) -> None:
         self._write(f"{TRIALS}/{result.number:04d}-{result.attempt}.json", to_json(result))
@@ -201,6 +223,10 @@ class TrialSession:
         (self.folder / RUNNING).unlink(missing_ok=True)
         sync_folder(self.folder)
         self._running = None
+
+    def _note(self, running: Running) -> None:
+        self._write(RUNNING, {key: value for key, value in to_json(running).items() if value is not None})
+        self._running = running
 
     def _write(self, name: str, content: dict[str, Any]) -> None:
         payload = (json.dumps(content, indent=1, allow_nan=False) + "\n").encode()

@@ -46,6 +46,18 @@ def test_an_episode_runs_until_its_time_limit_and_then_stands_still() -> None:
     assert all(not step.action[:6].any() and step.action[6] == -1 and step.reaction == "R2" for step in steps[5:])
 
 
+def test_an_observation_that_stays_unfit_for_a_second_ends_the_episode_and_a_shorter_one_does_not() -> None:
+    """The policy goes on by itself after a late picture, and never after a camera was gone."""
+    loop = Player().loop()
+    loop.begin(0.0)
+    late = [loop.step({}, stamps(0.1 * n, wrist=0.3), now_s=0.1 * n) for n in range(9)]
+    assert all(step.reaction == "R2" and step.ended is None for step in late)
+    assert [step.reaction for step in play(loop, 3, from_step=9)] == ["none"] * 3
+    late = [loop.step({}, stamps(0.1 * n, wrist=0.3), now_s=0.1 * n) for n in range(12, 24)]
+    assert late[-1].ended is not None and late[-1].ended.startswith("aborted:wrist is 310 ms old")
+    assert play(loop, 1, from_step=24)[0].reaction == "R2"
+
+
 def test_nothing_moves_before_an_episode_begins() -> None:
     (step,) = play(Player().loop(), 1)
     assert step.reaction == "R2" and not step.action[:6].any()

@@ -74,6 +74,25 @@ def test_a_discarded_and_a_too_short_episode_are_counted_and_not_kept(steps):
     assert recorder.counts == {"discarded": 1, "too_short": 1}
 
 
+def test_a_paused_episode_takes_no_more_rows_and_waits_for_its_label(steps):
+    recorder = recording(steps, longest_s=3.0)
+    recorder.pause()
+    assert recorder.state is RecorderState.PAUSED
+    for _ in range(20):
+        recorder.add(steps[-1])
+    with pytest.raises(RobotError, match="an episode is being recorded"):
+        recorder.start("press the button", "human", **ROOM)
+    finished = recorder.stop("failure")
+    assert finished is not None and (finished.outcome, len(finished.steps)) == ("failure", 20)
+    recorder.start("press the button", "human", **ROOM)
+    assert recorder.state is RecorderState.RECORDING
+
+
+def test_nothing_can_be_paused_where_nothing_is_recorded():
+    with pytest.raises(RobotError, match="no episode is being recorded"):
+        Recorder().pause()
+
+
 def test_an_episode_that_takes_too_long_ends_as_timeout(steps):
     recorder = recording(steps, longest_s=1.0)
     finished = recorder.take()

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from sheets import NOW, sheet
 
-from world4rl_core.errors import RobotError, TrialError
-from world4rl_core.runtime.trial_conduct import Judged, Look, Patience, conduct
-from world4rl_core.runtime.trial_record import Verdict, read_session
+from world4rl_core.errors import CheckpointError, RobotError, TrialError
+from world4rl_core.runtime.trial_conduct import Look, Patience, conduct
+from world4rl_core.runtime.trial_record import Judged, Verdict, read_session
 from world4rl_core.runtime.trial_session import TrialSession
 
 GOOD, BAD = "refined", "cloned"
@@ -22,11 +22,15 @@ class NumberCell:
     def __init__(self, script: dict | None = None, *, operator: list[Judged] | None = None, obstacles=()) -> None:
         self.script, self.operator, self.refusals = script or {}, operator, list(obstacles)
         self.lines: list[str] = []
-        self.halted: list[Verdict | None] = []
+        self.halted: list[str] = []
+        self.labels: list[Verdict | None] = []
         self.armed = self.moving = False
+        self.bundle = None
         self.attempts: dict[int, int] = {}
         self.now_s = 0.0
-        self.film_error: Exception | None = None
+        self.film_error: BaseException | None = None
+        self.opinion_error: BaseException | None = None
+        self.ask_error: BaseException | None = None
 
     def tell(self, text: str) -> None:
         self.lines.append(text)
@@ -59,9 +63,13 @@ class NumberCell:
             return Look(self.now_s, verdict=what)
         return Look(self.now_s, is_success=self.bundle.name == GOOD and self.periods >= 3, broken=what or "")
 
-    def halt(self, verdict) -> None:
+    def halt(self, broken) -> None:
         self.armed = self.moving = False
-        self.halted.append(verdict)
+        self.halted.append(broken)
+
+    def label(self, verdict) -> None:
+        assert not self.moving
+        self.labels.append(verdict)
 
     def film(self, path: Path) -> None:
         assert not self.moving
@@ -71,9 +79,16 @@ class NumberCell:
         path.write_bytes(b"film")
 
     def opinion(self):
+        if self.opinion_error:
+            raise self.opinion_error
+        if self.bundle is None:
+            return None
         return (0.9, True) if self.bundle.name == GOOD else (0.1, False)
 
     def ask(self, proposed, broken):
+        assert not self.moving
+        if self.ask_error:
+            raise self.ask_error
         return self.operator.pop(0) if self.operator else None
 
 
@@ -121,7 +136,14 @@ def test_the_same_fault_again_and_again_stops_the_session_to_be_continued(tmp_pa
 def test_a_service_that_fails_in_a_trial_is_a_fault_and_the_arm_is_halted(tmp_path):
     cell = NumberCell({(1, 1): RobotError("waited 60 s in vain for the answer of sim/success")})
     run(tmp_path, cell)
-    assert verdicts(tmp_path)[1][0] == "fault" and cell.halted[0] is Verdict.FAULT
+    assert verdicts(tmp_path)[1][0] == "fault" and "in vain" in cell.halted[0] and cell.labels[0] is Verdict.FAULT
+
+
+def test_a_service_of_the_policy_node_that_does_not_answer_is_the_machines_fault(tmp_path):
+    cell = NumberCell({(1, 1): RobotError("waited 60 s in vain for service policy/start; is its node running?")})
+    run(tmp_path, cell)
+    first = read_session(tmp_path).results[0]
+    assert (first.verdict, first.fault) == ("fault", "robot")
 
 
 def test_obstacles_are_told_and_the_preparation_is_tried_again_without_an_attempt(tmp_path):
@@ -162,12 +184,51 @@ def test_the_operator_may_judge_early_and_is_asked_where_they_have_not(tmp_path)
     assert {result.verdict for result in others} == {"success"} and not asked
 
 
-def test_a_film_that_cannot_be_written_costs_no_verdict(tmp_path):
+def test_the_recording_is_labelled_with_the_verdict_and_not_with_what_the_clock_said(tmp_path):
+    asked = [Judged(Verdict.SUCCESS, "operator")] * 5 + [Judged(Verdict.FAULT, "", fault="sensor", reason="dark")]
+    cell = NumberCell(operator=[asked.pop() for _ in range(6)] + [Judged(Verdict.SUCCESS, "operator")])
+    run(tmp_path, cell)
+    assert cell.labels == [Verdict.FAULT] + [Verdict.SUCCESS] * 6
+
+
+@pytest.mark.parametrize("error", [OSError("no space left"), CheckpointError("no space left"), RobotError("no frames")])
+def test_a_film_that_cannot_be_written_costs_no_verdict(tmp_path, error):
     cell = NumberCell()
-    cell.film_error = OSError("no space left")
+    cell.film_error = error
     run(tmp_path, cell)
     assert len(read_session(tmp_path).judged) == 6
     assert any("has no film" in line for line in cell.lines)
+
+
+def test_a_classifier_that_fails_costs_no_verdict(tmp_path):
+    cell = NumberCell()
+    cell.opinion_error = RuntimeError("shapes cannot be multiplied")
+    run(tmp_path, cell)
+    assert len(read_session(tmp_path).judged) == 6
+    assert any("no opinion on trial 1" in line for line in cell.lines)
+
+
+@pytest.mark.parametrize("where", ["film_error", "opinion_error"])
+def test_a_kill_after_the_operators_word_keeps_it(tmp_path, where):
+    cell = NumberCell({(1, 1): Judged(Verdict.FAILURE, "operator", note="pushed the box away")})
+    setattr(cell, where, Killed())
+    with pytest.raises(Killed):
+        run(tmp_path, cell)
+    run(tmp_path, NumberCell())
+    first = read_session(tmp_path).results[0]
+    assert verdicts(tmp_path)[1] == ["failure"] and first.note == "pushed the box away"
+
+
+def test_a_kill_while_the_operator_is_asked_repeats_the_question_and_not_the_trial(tmp_path):
+    cell = NumberCell()
+    cell.ask_error = Killed()
+    with pytest.raises(Killed):
+        run(tmp_path, cell)
+    again = NumberCell(operator=[Judged(Verdict.FAILURE, "operator", note="it never touched it")])
+    run(tmp_path, again)
+    assert verdicts(tmp_path)[1] == ["failure"] and 1 not in again.attempts
+    first = read_session(tmp_path).results[0]
+    assert first.note == "it never touched it" and first.film and first.measured.duration_s > 0
 
 
 def test_a_full_disk_holds_the_verdict_until_there_is_room(tmp_path, monkeypatch):

@@ -213,3 +213,37 @@ def test_sigkill_at_random_moments_keeps_every_confirmed_verdict(tmp_path) -> No
             break
     with TrialSession.open(tmp_path / "s") as session:
         assert session.upcoming is None
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("{}", "'number' of Running is missing"),
+        ('{"number": "a", "attempt": 1, "started": ""}', "wanted int, got 'a'"),
+        ('{"number": 99, "attempt": 1, "started": ""}', "belongs to another session or trial"),
+        ('{"number": 1, "attempt": 3, "started": ""}', "belongs to another session or trial"),
+        ("nonsense", "damaged"),
+    ],
+)
+def test_a_running_file_that_cannot_be_is_refused_and_nothing_is_written(tmp_path, content, problem) -> None:
+    TrialSession.create(tmp_path, sheet(2)).close()
+    (tmp_path / "running.json").write_text(content)
+    with pytest.raises(TrialError, match=problem) as refused:
+        TrialSession.open(tmp_path)
+    assert "remove it" in str(refused.value) and not list(tmp_path.glob("trials/*"))
+
+
+def test_a_result_with_words_for_numbers_is_named(tmp_path) -> None:
+    with TrialSession.create(tmp_path, sheet(2)) as session:
+        session.begin(now=NOW)
+        session.finish(Verdict.SUCCESS, now=NOW, judged_by="operator")
+    file = tmp_path / "trials" / "0001-1.json"
+    file.write_text(file.read_text().replace('"duration_s": 0.0', '"duration_s": "abc"'))
+    with pytest.raises(TrialError, match=r"measured.duration_s: wanted float, got 'abc'"):
+        read_session(tmp_path)
+
+
+def test_a_session_folder_that_is_a_file_is_refused(tmp_path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TrialError, match="cannot write"):
+        TrialSession.create(tmp_path / "file", sheet(2))

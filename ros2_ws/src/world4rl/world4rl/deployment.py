@@ -21,6 +21,8 @@ from world4rl_core.errors import ConfigError
 from world4rl_core.runtime.bundle import read_manifest, refuse_other_rig
 from world4rl_core.runtime.deployed import named_bundles
 
+TRIAL_SPARE_S = 10.0
+"""How much longer than a trial its recording may last, so that the trial ends it, with the verdict as its label."""
 _PROVIDER = {
     "provider": Argument("what onnxruntime runs the policy on", "auto", ("auto", "cpu", "cuda", "tensorrt")),
     "allow_cpu": Argument("go on where the wanted provider falls back to the CPU", "false", ("true", "false")),
@@ -130,7 +132,7 @@ def evaluate_processes(values: Mapping[str, str]) -> list[Process]:
     return [
         *people,
         policy,
-        _recorder(values, session / "dataset", episodes=0),
+        _recorder(values, session / "dataset", episodes=0, spare_s=TRIAL_SPARE_S),
         Process("trial", "trial", node_parameters(values) | trial, ends_everything_well=True),
     ]
 
@@ -177,14 +179,14 @@ def _policy(values: Mapping[str, str], bundles: str) -> Process:
     return Process("policy", "policy", node_parameters(values) | parameters)
 
 
-def _recorder(values: Mapping[str, str], dataset: str | Path, *, episodes: int) -> Process:
+def _recorder(values: Mapping[str, str], dataset: str | Path, *, episodes: int, spare_s: float = 0.0) -> Process:
     parameters = {
         "task": values["task"],
         "dataset": str(Path(dataset).resolve()),
         "episodes": episodes,
         "source": "policy",
         "seed": whole(values, "seed"),
-        "longest_s": number(values, "time_limit_s"),
+        "longest_s": number(values, "time_limit_s") + spare_s,
         **drift_parameters(values),
     }
     return Process("recorder", "recorder", node_parameters(values) | parameters, ends_everything_well=True)

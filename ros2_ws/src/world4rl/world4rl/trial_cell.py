@@ -9,14 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from world4rl.trial_link import TrialLink
+from world4rl.trial_people import READY, VERDICT, People
 from world4rl.trial_scenes import TrialScenes
 from world4rl_core.errors import RobotError
 from world4rl_core.evaluation.video import write_mp4
 from world4rl_core.pixels import crop_and_resize
 from world4rl_core.rig import Rig
 from world4rl_core.runtime.trial import PlannedTrial, Sheet, SheetBundle, start_problem
-from world4rl_core.runtime.trial_conduct import Judged, Look
-from world4rl_core.runtime.trial_record import Verdict
+from world4rl_core.runtime.trial_conduct import Look
+from world4rl_core.runtime.trial_record import Judged, Verdict
 
 FRESH_S = 0.5
 ARM_S = 5.0
@@ -25,6 +26,11 @@ SETTLE_S = 0.5
 OVERLAY_S = 0.5
 LATCHED = ("latched", "operator", "recreate")
 OPEN_SHARE = 0.9
+LABELS = {
+    Verdict.SUCCESS: "stop_success", Verdict.FAILURE: "stop_failure", Verdict.TIMEOUT: "stop_timeout",
+    Verdict.FAULT: "abort", None: "discard",
+}  # fmt: skip
+"""The recorder's services by verdict."""
 
 
 @dataclass(frozen=True)
@@ -36,24 +42,6 @@ class CellConfig:
     """The simulation arranges the scene and judges it; else a person arranges, and resets a latched arm."""
     spread_m: float
     is_judged_by_person: bool
-
-
-class People:
-    """What the operator says: ready, and a verdict with a note."""
-
-    def __init__(self) -> None:
-        self.is_ready = False
-        self.judged: Judged | None = None
-        self.note = ""
-
-    def forget(self) -> None:
-        self.is_ready, self.judged, self.note = False, None, ""
-
-    def say(self, verdict: Verdict, *, fault: str = "") -> None:
-        """A verdict; for a fault its kind, with the note as its reason."""
-        reason = (self.note or f"the operator saw a {fault} fault") if fault else ""
-        judge = "" if fault else "operator"
-        self.judged = Judged(verdict, judge, fault=fault, reason=reason, note=self.note)
 
 
 class TrialCell:
@@ -87,8 +75,13 @@ class TrialCell:
     def arrange(self, trial: PlannedTrial, bundle: SheetBundle) -> None:
         self._people.forget()
         self._film = {}
-        self._unlatch()
+        self._link.wait_for(lambda: self._link.status["franka"], "the arm node", timeout_s=60.0)
         self._choose(bundle)
+        if self._config.is_simulated:
+            self._unlatch()
+        else:
+            self._await_reset()
+            self._await_ready("the arm goes home and opens its hand: stand clear, and say ready")
         self._link.call("arm/home")
         self._open_hand()
         self._link.enable(False)
@@ -101,7 +94,8 @@ class TrialCell:
                 )
             self._link.wait_until(self._now_s() + SETTLE_S)
         else:
-            self._await_person(trial)
+            wanted = f"arrange start scene {trial.start + 1}, stand clear, and say ready"
+            self._await_ready(wanted, lambda: self._show(self._scenes.overlays(trial.start, self._live())))
 
     def obstacles(self, sheet: Sheet, trial: PlannedTrial) -> list[str]:
         now_s, link = self._now_s(), self._link
@@ -126,6 +120,7 @@ class TrialCell:
         self._link.wait_for(self._is_recording, "the recording to start", timeout_s=ARM_S)
 
     def go(self) -> float:
+        self._people.watch()
         self._link.call("policy/start")
         self._due_s = self._now_s()
         return self._due_s
@@ -143,14 +138,18 @@ class TrialCell:
             verdict=self._people.judged or told,
         )  # fmt: skip
 
-    def halt(self, verdict: Verdict | None) -> None:
+    def halt(self, broken: str) -> None:
+        self._people.is_watching = False
         self._try(lambda: self._link.call("policy/stop"))
-        if verdict in (Verdict.TIMEOUT, Verdict.FAULT):
+        self._try(lambda: self._link.enable(False))
+        if broken:
             self._try(self._await_recorder)
         if self._is_recording():
-            label = "discard" if verdict is None else "stop_success" if verdict is Verdict.SUCCESS else "stop_failure"
-            self._try(lambda: self._link.call(f"recorder/{label}"))
-        self._try(lambda: self._link.enable(False))
+            self._try(lambda: self._link.call("recorder/pause"))
+
+    def label(self, verdict: Verdict | None) -> None:
+        if self._link.status["recorder"].get("state") in ("recording", "paused"):
+            self._try(lambda: self._link.call(f"recorder/{LABELS[verdict]}"))
 
     def film(self, path: Path) -> None:
         films = [np.stack(frames) for frames in self._film.values()]
@@ -167,23 +166,44 @@ class TrialCell:
     def ask(self, proposed: Verdict, broken: str) -> Judged | None:
         if not self._config.is_judged_by_person:
             return None
+        self._people.ask(VERDICT)
         self.tell(f"your verdict, please ({broken or f'the clock says {proposed.value}'}): success, failure or a fault")
         while self._people.judged is None:
             self.wait(0.1)
+        self._people.ask("")
         return self._people.judged
 
-    def _unlatch(self) -> None:
-        """In simulation nobody else would reset the arm; on the real one a person must."""
-        self._link.wait_for(lambda: self._link.status["franka"], "the arm node", timeout_s=60.0)
+    @property
+    def _stopped_by(self) -> str:
+        """What latched the arm or broke the hand; empty where nothing did."""
         arm = self._link.status["franka"]
-        if arm.get("level") not in LATCHED and not arm.get("hand_faulty"):
-            return
-        if not self._config.is_simulated:
-            why = arm["reason"] or f"the hand: {arm['hand_event']}"
-            raise RobotError(f"the arm is stopped by {why}; make it safe, then call arm/reset_latch")
-        self._try(lambda: self._link.call("arm/recover"))
-        self._link.wait_until(self._now_s() + 0.7)
-        self._link.call("arm/reset_latch")
+        if arm.get("level") in LATCHED:
+            return arm["reason"]
+        return f"the hand: {arm['hand_event']}" if arm.get("hand_faulty") else ""
+
+    def _unlatch(self) -> None:
+        """In simulation nobody else would reset the arm."""
+        if self._stopped_by:
+            self._try(lambda: self._link.call("arm/recover"))
+            self._link.wait_until(self._now_s() + 0.7)
+            self._link.call("arm/reset_latch")
+
+    def _await_reset(self) -> None:
+        """On the real arm a person makes it safe, however long that takes."""
+        if self._stopped_by:
+            self.tell(f"the arm is stopped by {self._stopped_by}; make it safe, then `world4rl arm reset`")
+        while self._stopped_by:
+            self.wait(OVERLAY_S)
+
+    def _await_ready(self, text: str, meanwhile: Callable[[], None] = lambda: None) -> None:
+        self._people.ask(READY)
+        self.tell(text)
+        while not self._people.is_ready:
+            meanwhile()
+            self.wait(OVERLAY_S)
+        self._people.ask("")
+        if self._is_recording():  # somebody else's: ours begins when the arm is armed
+            self._link.call("recorder/discard")
 
     def _choose(self, bundle: SheetBundle) -> None:
         self._link.set("policy", bundle=bundle.name)
@@ -210,14 +230,6 @@ class TrialCell:
                 if time.monotonic() > until_s:
                     raise
             self.wait(0.2)
-
-    def _await_person(self, trial: PlannedTrial) -> None:
-        self.tell(f"arrange start scene {trial.start + 1}, stand clear, and say ready")
-        while not (self._people.is_ready or self._is_recording()):
-            self._show(self._scenes.overlays(trial.start, self._live()))
-            self.wait(OVERLAY_S)
-        if self._is_recording():  # the SpaceMouse's button is a way to say ready
-            self._link.call("recorder/discard")
 
     def _ended(self) -> tuple[Judged | None, str]:
         """The operator's verdict by button, or why the trial cannot go on."""

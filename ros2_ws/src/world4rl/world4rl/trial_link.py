@@ -25,7 +25,8 @@ STUCK_S = 10.0
 """Wall time without progress of the ROS clock after which the simulation counts as dead."""
 TRIGGERS = (
     "arm/home", "arm/recover", "arm/reset_latch", "policy/start", "policy/stop", "policy/open_hand", "recorder/start",
-    "recorder/stop_success", "recorder/stop_failure", "recorder/discard", "sim/reset", "sim/success",
+    "recorder/pause", "recorder/stop_success", "recorder/stop_failure", "recorder/stop_timeout", "recorder/abort",
+    "recorder/discard", "sim/reset", "sim/success",
 )  # fmt: skip
 
 

@@ -50,6 +50,8 @@ def _say(node: Any, executor: Any, word: str, note: str) -> str:
         _spin(executor, lambda: told.get("note") == note)
     answer = client.call_async(Trigger.Request())
     _spin(executor, answer.done)
+    if (said := answer.result()) is None or not said.success:
+        raise RobotError(f"{word} was not taken: {said.message if said else answer.exception()}")
     return f"{told['line']}: {word}{f' ({note})' if note else ''}"
 
 

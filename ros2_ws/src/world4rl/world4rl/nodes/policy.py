@@ -142,7 +142,9 @@ class PolicyNode(RigNode):
         self._decided_s = now_s
         self._due_s = max(self._due_s + period_s, now_s + period_s / 2)
         self._output.act(step.action, self.now_s())
-        for line in (*step.events, *step.reasons):
+        for line in step.events:  # rare, each on its own
+            self.get_logger().warning(line)
+        for line in step.reasons:
             self.get_logger().warning(line, throttle_duration_sec=WARN_S)
         if step.ended is not None:
             self._output.rest(self.now_s())

@@ -1,4 +1,4 @@
-"""Records episodes at the rig's rate: services start, stop_success, stop_failure and discard; a dataset on disk."""
+"""Records episodes at the rig's rate: services start, pause, stop_<label>, abort and discard; a dataset on disk."""
 
 import shutil
 import threading
@@ -71,8 +71,14 @@ class RecorderNode(RigNode):
         self._status = self.create_publisher(String, "recorder/status", qos.STATUS)
         policy_source = "random" if self.config.source == "random" else "policy"
         self._streams = Streams(self, Aligner(self.rig, policy_source=policy_source))
-        jobs: dict[str, Callable[[], Any]] = {"start": self._start, "discard": self.recorder.discard}
-        jobs |= {f"stop_{label}": lambda label=label: self.recorder.stop(label) for label in LABELS[:2]}
+        recorder = self.recorder
+        jobs: dict[str, Callable[[], Any]] = {
+            "start": self._start,
+            "pause": recorder.pause,
+            "discard": recorder.discard,
+        }
+        jobs |= {f"stop_{label}": lambda label=label: recorder.stop(label) for label in LABELS}
+        jobs["abort"] = lambda: recorder.abort("called off")
         for name, job in jobs.items():
             self.create_service(Trigger, f"recorder/{name}", lambda _, reply, job=job: answer(reply, self._do(job)))
         self._writer = EpisodeWriter(dataset, seed=self.config.seed, on_written=self._on_written)

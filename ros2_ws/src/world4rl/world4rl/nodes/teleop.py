@@ -17,6 +17,13 @@ from world4rl_core.runtime.teleop import ButtonEvent, Teleop
 PERIOD_S = 0.02
 QUIET_S = 0.5
 """After a press of the gripper's button its state is ours for so long, until the arm node has heard of it."""
+TRIAL_STATUS = "trial/status"
+TRIAL_CALLS = {
+    ("ready", ButtonEvent.START_OR_SUCCESS): "trial/ready",
+    ("verdict", ButtonEvent.START_OR_SUCCESS): "trial/success",
+    ("verdict", ButtonEvent.FAILURE): "trial/failure",
+}
+"""What a button means where a trial session asks something. It never arms the arm there, nor starts an episode."""
 CALLS = {
     ButtonEvent.FAILURE: "recorder/stop_failure",
     ButtonEvent.DISCARD: "recorder/discard",
@@ -43,10 +50,12 @@ class TeleopNode(RigNode):
         self._twists = self.create_publisher(TwistStamped, "cmd/twist", qos.COMMAND)
         self._grippers = self.create_publisher(Float32, "cmd/gripper", qos.EVENT)
         names = ("recorder/start", "recorder/stop_success", *CALLS.values())
-        self._calls = Calls(self, names, switches=("arm/enable",))
+        self._calls = Calls(self, (*names, *TRIAL_CALLS.values()), switches=("arm/enable",))
         self.create_subscription(String, "franka/status", self._follow_arm, qos.STATUS)
         self.create_subscription(String, "recorder/status", self._follow_recorder, qos.STATUS)
+        self.create_subscription(String, TRIAL_STATUS, self._follow_trial, qos.STATUS)
         self._is_armed = self._is_recording = False
+        self._asking = ""
         self._pressed_s = float("-inf")
         self.problem = ""
 
@@ -87,6 +96,8 @@ class TeleopNode(RigNode):
     def _on_button(self, event: ButtonEvent, now_s: float) -> None:
         if event is ButtonEvent.TOGGLE_GRIPPER:
             self._pressed_s = now_s
+        elif self._trials_run and event is not ButtonEvent.HOME:
+            self._on_trial_button(event)
         elif event is not ButtonEvent.START_OR_SUCCESS:
             self._calls.ask(CALLS[event])
         elif self._is_recording:
@@ -95,6 +106,23 @@ class TeleopNode(RigNode):
             self._calls.ask("recorder/start")
         else:  # the press that starts an episode also arms; where the arm refuses, nothing is recorded
             self._calls.ask("arm/enable", lambda _: self._calls.ask("recorder/start"), data=True)
+
+    @property
+    def _trials_run(self) -> bool:
+        return self.count_publishers(TRIAL_STATUS) > 0
+
+    def _on_trial_button(self, event: ButtonEvent) -> None:
+        """The session starts and ends episodes; the operator answers it, and judges while a trial runs."""
+        name = TRIAL_CALLS.get((self._asking, event))
+        if name is None and self._is_recording:
+            name = {ButtonEvent.START_OR_SUCCESS: "recorder/stop_success"}.get(event, CALLS[ButtonEvent.FAILURE])
+        if event is ButtonEvent.DISCARD or name is None:
+            self.get_logger().warning("the trial session starts episodes and keeps each; wait for its question")
+        else:
+            self._calls.ask(name)
+
+    def _follow_trial(self, message: String) -> None:
+        self._asking = convert.json_of(message)["asking"]
 
     def _follow_arm(self, message: String) -> None:
         status = convert.json_of(message)

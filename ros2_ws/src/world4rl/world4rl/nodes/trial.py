@@ -18,8 +18,9 @@ from world4rl.film_judge import film_judge
 from world4rl.params import param
 from world4rl.rig_node import Diagnosis, Level, RigConfig, RigNode, run_node
 from world4rl.services import answer
-from world4rl.trial_cell import CellConfig, People, TrialCell
+from world4rl.trial_cell import CellConfig, TrialCell
 from world4rl.trial_link import Interrupted, TrialLink
+from world4rl.trial_people import People
 from world4rl.trial_scenes import TrialScenes
 from world4rl.trial_sheet import SheetConfig, sheet_of, stop_reason
 from world4rl_core.errors import RobotError, TrialError, World4RLError
@@ -49,7 +50,7 @@ class TrialNode(RigNode):
         super().__init__("trial", **options)
         self._session: TrialSession | None = None
         self._thread: threading.Thread | None = None
-        self._people = People()
+        self._people = People(self._publish_status)
         self._line = ""
 
     def open(self) -> None:
@@ -65,7 +66,7 @@ class TrialNode(RigNode):
         self._overlays = {name: self.create_publisher(Image, f"trial/overlay/{name}", qos.IMAGE) for name in names}
         self._link = TrialLink(self)
         self.create_subscription(String, "trial/note", self._note, qos.EVENT)
-        self._offer("ready", lambda: setattr(self._people, "is_ready", True))
+        self._offer("ready", self._people.say_ready)
         for verdict in (Verdict.SUCCESS, Verdict.FAILURE, Verdict.TIMEOUT):
             self._offer(verdict.value, lambda verdict=verdict: self._people.say(verdict))
         for kind in ("robot", "sensor"):
@@ -122,7 +123,9 @@ class TrialNode(RigNode):
 
     def _publish_status(self) -> None:
         assert self._session is not None
-        told = {"line": self._line, "note": self._people.note, "judged": len(self._session.recorded.judged)}
+        people = self._people
+        told = {"line": self._line, "note": people.note, "judged": len(self._session.recorded.judged)}
+        told["asking"] = people.asking
         self._status.publish(convert.json_message(told | {"of": len(self._session.sheet.order)}))
 
     def _show(self, overlays: dict[str, np.ndarray]) -> None:
