@@ -86,6 +86,9 @@ class Summary:
     planned: int
     is_complete: bool
     stopped: str
+    sequential_alpha: float | None
+    """Level of the anytime-valid test that may end the session; where there is one it decides, and no fixed-size test.
+    """
     arms: tuple[Arm, ...]
     comparisons: tuple[Versus, ...]
     classifier: Confusion | None
@@ -102,6 +105,7 @@ def summarise(recorded: Recorded) -> Summary:
         planned=len(sheet.order),
         is_complete=recorded.upcoming is None,
         stopped=recorded.stopped,
+        sequential_alpha=sheet.sequential_alpha,
         arms=arms,
         comparisons=tuple(_versus(recorded, arms[0], arm) for arm in arms[1:]),
         classifier=_classifier(list(judged.values())),

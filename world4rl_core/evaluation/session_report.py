@@ -101,16 +101,24 @@ def _strip(path: Path) -> str:
 
 
 def _sentence(versus: Versus, summary: Summary) -> tuple[str, str]:
-    """What the paired interval allows to say, and its mood."""
+    """What the tests allow to say, and its mood. Nothing before the end, since a look at every trial finds too much.
+
+    Interval and McNemar's exact test must both exclude chance; a sheet with a sequential level is decided by that.
+    """
     names = {arm.label: f"{arm.label} ({arm.name})" for arm in summary.arms}
     first, second = names[versus.first], names[versus.second]
     if versus.paired is None:
         return f"{second} and {first} share no start scene yet", "note"
-    if versus.paired.difference.low > 0:
-        return f"{second} succeeds more often than {first}", "good"
-    if versus.paired.difference.high < 0:
-        return f"{second} succeeds less often than {first}", "bad"
-    return f"{second} and {first} cannot be told apart", "note"
+    if not summary.is_complete:
+        return f"{second} against {first}: no claim before the last trial", "note"
+    gain = versus.paired.difference
+    if summary.sequential_alpha is not None:
+        is_shown, is_better = versus.may_stop, gain.estimate > 0
+    else:
+        is_shown, is_better = versus.paired.p_value < 0.05 and gain.low * gain.high > 0, gain.low > 0
+    if not is_shown:
+        return f"{second} and {first} cannot be told apart", "note"
+    return f"{second} succeeds {'more' if is_better else 'less'} often than {first}", "good" if is_better else "bad"
 
 
 def _progress(summary: Summary) -> str:
@@ -147,6 +155,8 @@ def table(summary: Summary) -> str:
             f"  classifier against verdict: {seen.true_success} true and {seen.false_success} false successes, "
             f"{seen.true_failure} true and {seen.false_failure} false failures",
         ]
+    if summary.sequential_alpha is not None:
+        lines += ["", "  the sequential test decides; intervals and the other tests hold for a session of fixed size"]
     if summary.stopped:
         lines += ["", f"  stopped early: {summary.stopped}"]
     return "\n".join(lines)

@@ -8,6 +8,7 @@ What a policy node does with it, in this order:
 3. every period: `policy.act({camera: raw rgb8 picture})`; an InferenceFault ends the episode with R2 (fault 57).
 """
 
+import logging
 import time
 import warnings
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors  # pyright
 from world4rl_core.errors import BundleError
 from world4rl_core.runtime.bundle import AGAIN, FACTS_KEY, MODEL, Manifest, read_manifest, refuse_other_facts
 
+logger = logging.getLogger(__name__)
 Provider = Literal["auto", "cpu", "cuda", "tensorrt"]
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
@@ -30,6 +32,8 @@ PROVIDERS = {
 }
 ORT_ERRORS = (ort_errors.Fail, ort_errors.InvalidArgument, ort_errors.InvalidProtobuf, ort_errors.InvalidGraph,
               ort_errors.NoSuchFile, ort_errors.NotImplemented, ort_errors.RuntimeException)  # fmt: skip
+GPU_DEVICE = Path("/dev/nvidiactl")
+"""There where NVIDIA's driver is loaded."""
 OUTPUT = "action"
 SLACK = 1e-6
 
@@ -132,9 +136,19 @@ class BundlePolicy:
 
 
 def chosen_provider(asked: str) -> str:
-    """onnxruntime's name of the provider that `asked` stands for. Raises BundleError for an unknown one."""
+    """onnxruntime's name of the provider that `asked` stands for; `auto` says where it leaves a GPU unused.
+
+    Raises BundleError for an unknown one.
+    """
     if asked == "auto":
-        return PROVIDERS["cuda" if PROVIDERS["cuda"] in onnxruntime.get_available_providers() else "cpu"]
+        if PROVIDERS["cuda"] in onnxruntime.get_available_providers():
+            return PROVIDERS["cuda"]
+        if GPU_DEVICE.exists():
+            logger.warning(
+                "this machine has an NVIDIA GPU, but this onnxruntime can only use the CPU, and so will the policy: "
+                "install onnxruntime-gpu in its place, or say --provider cpu"
+            )
+        return PROVIDERS["cpu"]
     if asked not in PROVIDERS:
         raise BundleError(f"unknown provider {asked!r}; known: auto, {', '.join(PROVIDERS)}")
     return PROVIDERS[asked]

@@ -1,6 +1,9 @@
 """The policy on the robot: every answer is checked, and the provider is the one that was asked for."""
 
+import hashlib
+import io
 import json
+import logging
 import shutil
 from pathlib import Path
 
@@ -9,10 +12,11 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from world4rl_core.errors import BundleError
+from world4rl_core.errors import BundleError, ConfigError
 from world4rl_core.export import check
 from world4rl_core.files import sha256_of
 from world4rl_core.rig import Rig
+from world4rl_core.runtime import inference
 from world4rl_core.runtime.bundle import MANIFEST, MODEL
 from world4rl_core.runtime.inference import BundlePolicy, InferenceFault, SessionConfig
 
@@ -95,6 +99,14 @@ def test_a_silent_fall_back_to_the_cpu_is_an_error_unless_allowed(folder: Path) 
         BundlePolicy.open(folder, SessionConfig(provider="npu"))
 
 
+def test_a_gpu_that_is_left_unused_is_told(tmp_path: Path, monkeypatch, caplog) -> None:
+    monkeypatch.setattr(inference, "GPU_DEVICE", tmp_path)
+    with caplog.at_level(logging.WARNING):
+        assert inference.chosen_provider("cpu") == "CPUExecutionProvider" and not caplog.text
+        assert inference.chosen_provider("auto") == "CPUExecutionProvider"
+    assert "install onnxruntime-gpu in its place" in caplog.text
+
+
 def test_check_tells_latency_provider_and_fit(folder: Path, monkeypatch, rig: Rig) -> None:
     monkeypatch.setattr(check, "load_rig", lambda name: rig)
     told = check.check(folder, rig="twin", runs=50, budget_ms=1000.0)
@@ -102,6 +114,43 @@ def test_check_tells_latency_provider_and_fit(folder: Path, monkeypatch, rig: Ri
     assert "over 50 runs (budget 1000.00 ms)" in told
     assert "provider  CPUExecutionProvider" in told
     assert told.endswith("ready")
+
+
+def with_golden(folder: Path, copy: Path, payload: bytes) -> Path:
+    """The bundle with other golden vectors that its manifest knows of."""
+    shutil.copytree(folder, copy)
+    (copy / "golden.npz").write_bytes(payload)
+    manifest = json.loads((copy / "manifest.json").read_text())
+    manifest["files"]["golden.npz"] = hashlib.sha256(payload).hexdigest()
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    return copy
+
+
+def no_answers() -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, external=np.zeros((1, 8, 8, 3), np.uint8))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("payload", [b"junk", b"", no_answers()])
+def test_golden_vectors_that_are_none_are_refused(folder: Path, tmp_path: Path, payload: bytes) -> None:
+    with pytest.raises(BundleError, match=r"golden.npz: not golden vectors .* export the policy again"):
+        check.check(with_golden(folder, tmp_path / "copy", payload), runs=5)
+
+
+def test_a_manifest_cannot_allow_more_than_the_limit(folder: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    manifest = json.loads((copy / "manifest.json").read_text())
+    manifest["parity"]["tolerance"] = 10.0
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    assert "(allowed 1e-04)" in check.check(copy, runs=5, budget_ms=1e6)
+
+
+@pytest.mark.parametrize("budget_ms", [float("nan"), 0.0, -1.0])
+def test_a_budget_is_a_time(folder: Path, budget_ms: float) -> None:
+    with pytest.raises(ConfigError, match="budget-ms must be more than 0"):
+        check.check(folder, runs=5, budget_ms=budget_ms)
 
 
 def test_check_holds_the_budget_and_lists_every_problem(folder: Path, monkeypatch) -> None:

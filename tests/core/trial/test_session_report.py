@@ -6,13 +6,15 @@ import shutil
 
 import pytest
 from played import play
+from sheets import NOW, sheet
 
 from world4rl_core import cli
 from world4rl_core.errors import TrialError
 from world4rl_core.evaluation import session_report
 from world4rl_core.evaluation.session import pairs, power, summarise
 from world4rl_core.evaluation.session_report import report
-from world4rl_core.runtime.trial_record import read_session
+from world4rl_core.runtime.trial_record import Verdict, read_session
+from world4rl_core.runtime.trial_session import TrialSession
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +45,40 @@ def test_pairs_share_their_start_scene(session) -> None:
     assert versus.paired is not None and versus.paired.counts.total == 10
     assert versus.paired.counts.first == sum(one) and versus.paired.counts.second == sum(two)
     assert not versus.may_stop  # the sheet names no level
+
+
+def versus_of(folder, counts, **options):
+    """The first comparison of a session in which this many of ten start scenes were (both, fixed, broken, neither)."""
+    outcomes = [(True, True)] * counts[0] + [(False, True)] * counts[1]
+    outcomes += [(True, False)] * counts[2] + [(False, False)] * counts[3]
+    with TrialSession.create(folder, sheet(trials_each=len(outcomes), **options)) as session:
+        while (trial := session.upcoming) is not None:
+            session.begin(now=NOW)
+            won = outcomes[trial.start]["AB".index(trial.label)]
+            session.finish(Verdict.SUCCESS if won else Verdict.FAILURE, now=NOW, judged_by="operator")
+    summary = summarise(read_session(folder))
+    return summary.comparisons[0], summary
+
+
+@pytest.mark.parametrize(
+    ("counts", "options", "words"),
+    [
+        ((5, 5, 0, 10), {}, "cannot be told apart"),  # the interval is above zero, McNemar's p is .06
+        ((4, 6, 0, 10), {}, "succeeds more often"),
+        ((4, 0, 8, 8), {}, "succeeds less often"),
+        ((4, 6, 0, 10), {"sequential_alpha": 0.05}, "cannot be told apart"),  # what a look after each trial allows
+        ((4, 12, 0, 4), {"sequential_alpha": 0.05}, "succeeds more often"),
+    ],
+)
+def test_a_claim_needs_the_interval_and_the_exact_test_or_the_sheets_own(tmp_path, counts, options, words) -> None:
+    versus, summary = versus_of(tmp_path, counts, **options)
+    assert words in session_report._sentence(versus, summary)[0]
+    assert ("the sequential test decides" in session_report.table(summary)) == bool(options)
+
+
+def test_nothing_is_claimed_before_the_end(tmp_path) -> None:
+    summary = summarise(read_session(play(tmp_path, films=False, trials=19)))
+    assert "no claim before the last trial" in session_report._sentence(summary.comparisons[0], summary)[0]
 
 
 def test_power_says_what_twenty_trials_can_show() -> None:
