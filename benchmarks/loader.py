@@ -1,8 +1,9 @@
 """Speed and memory of the data path: `python -m benchmarks.loader` prints one JSON line.
 
 Records a synthetic dataset, then, in a process of its own, builds its frame cache, draws one epoch of segments and
-trains the world model of the `cpu` preset on some more. `peak_rss_mib` is that process's peak; `over_dataset_mib` is the
-peak less the size of the cache (limit: 2048); `ratio_to_trainer` tells how much faster segments are drawn than trained.
+trains the world model of the `cpu` preset on some more. `peak_rss_mib` is that process's peak; `over_dataset_mib` is
+the peak less the size of the cache (limit: 2048); `ratio_to_trainer` tells how much faster segments are drawn than
+trained on.
 """
 
 import json
