@@ -71,7 +71,7 @@ def run(config: Config) -> Path:
     optimiser = torch.optim.AdamW(policy.parameters(), lr=config.lr, weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, config.steps)
     first = 0
-    if (state := folder.resume()) is not None:
+    if (state := folder.resume(data=cache.hash)) is not None:
         policy.load_state_dict(state["weights"])
         optimiser.load_state_dict(state["optimiser"])
         schedule.load_state_dict(state["schedule"])

@@ -91,7 +91,7 @@ def run(config: Config) -> Path:
     refinement = Refinement(config, world)
     if not folder.has_state:
         refinement.gate()
-    first = refinement.load(folder.resume())
+    first = refinement.load(folder.resume(data=refinement.cache.hash))
     reason = refinement.stopping.reason
     if first == 0:
         cloned = refinement.evidence | refinement.evaluate()

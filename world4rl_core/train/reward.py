@@ -110,7 +110,7 @@ def run(config: Config) -> Path:
     classifier = SuccessClassifier(config.architecture, imagenet_weights=config.imagenet_weights).to(world.device)
     replays = _replays(cache, config, training, calibration, world)
     examples = [_real(cache, training)] + ([_imagined(replays[0])] if replays else [])
-    _train(classifier, examples, config, folder, world)
+    _train(classifier, examples, config, folder, world, data=cache.hash)
     decision, figures = _decide(classifier, cache, calibration, replays[1] if replays else None, config)
     folder.log(config.steps, figures)
     folder.finish(
@@ -162,11 +162,13 @@ def _imagined(replays: Replays) -> Examples:
     return Examples(images=replays.frames[valid], labels=replays.success[valid])
 
 
-def _train(classifier: SuccessClassifier, examples: list[Examples], config: Config, folder: Run, world: World) -> None:
+def _train(
+    classifier: SuccessClassifier, examples: list[Examples], config: Config, folder: Run, world: World, *, data: str
+) -> None:
     optimiser = torch.optim.AdamW(classifier.parameters(), lr=config.lr, weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, config.steps)
     first = 0
-    if (state := folder.resume()) is not None:
+    if (state := folder.resume(data=data)) is not None:
         classifier.load_state_dict(state["weights"])
         optimiser.load_state_dict(state["optimiser"])
         schedule.load_state_dict(state["schedule"])

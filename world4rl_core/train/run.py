@@ -3,7 +3,7 @@
 config.json            what was asked for, resolved
 log.jsonl              one object a logged step
 events.out.tfevents.*  the same for TensorBoard
-checkpoint.safetensors newest training state: weights, optimiser, step
+checkpoint.safetensors newest training state: weights, optimiser, step, which data
 model.safetensors      the result; there only when the run is complete
 .lock                  held by the process that trains here
 """
@@ -27,6 +27,7 @@ from world4rl_core.train.distributed import World
 
 logger = logging.getLogger(__name__)
 MODEL, CHECKPOINT, LOG, CONFIG = "model.safetensors", "checkpoint.safetensors", "log.jsonl", "config.json"
+DATA_HASH = "data_hash"
 EPHEMERAL = ("out", "device", "save_every_s", "override_trust")
 
 
@@ -45,6 +46,7 @@ class Run:
             _refuse_other_config(json.loads((folder / CONFIG).read_text()), self._resolved, folder)
         self._writer: SummaryWriter | None = None
         self._lock: IO[str] | None = None
+        self._data = ""
 
     @property
     def is_complete(self) -> bool:
@@ -56,15 +58,22 @@ class Run:
         """Whether there is something to continue from."""
         return (self.folder / CHECKPOINT).is_file()
 
-    def resume(self) -> State | None:
+    def resume(self, *, data: str) -> State | None:
         """The newest training state, or None at the start; the log is cut back to it.
 
-        To be called when everything that could be refused has been checked: it is what claims the folder. Raises
-        ConfigError while another process trains in it.
+        To be called when everything that could be refused has been checked: it is what claims the folder.
+        data: the hash of the frame cache (`FrameCache.hash`), kept in every state from here on.
+        Raises ConfigError while another process trains in it, and where the state is of a training on other data.
         """
         if self.world.is_main:
             self._lock = _claim(self.folder)
         state = load_state(self.folder / CHECKPOINT) if self.has_state else None
+        if state is not None and state.get(DATA_HASH, data) != data:
+            raise ConfigError(
+                f"{self.folder}: the datasets are not as they were when this training was interrupted, so episodes "
+                "held out then could train now; restore them, or train anew: choose another --out or delete the folder"
+            )
+        self._data = data
         step = -1 if state is None else int(state["step"])
         if self.world.is_main:
             write_atomically(self.folder / CONFIG, json.dumps(self._resolved, indent=1).encode())
@@ -87,7 +96,7 @@ class Run:
     def save(self, state: State) -> None:
         """Replaces the training state; `state["step"]` counts finished steps."""
         if self.world.is_main:
-            save_state(self.folder / CHECKPOINT, state)
+            save_state(self.folder / CHECKPOINT, state | {DATA_HASH: self._data})
         self._saved_s = time.monotonic()
 
     def save_if_due(self, make_state: Callable[[], State]) -> None:

@@ -93,7 +93,7 @@ def run(config: Config) -> Path:
         denoiser=dataclasses.replace(shape.denoiser, encoding=config.encoding),
     )
     trainer = Trainer(WorldModel(shape).to(world.device), config, world)
-    first = trainer.load(folder.resume())
+    first = trainer.load(folder.resume(data=cache.hash))
     sampler = SegmentSampler(
         cache, training, history=shape.denoiser.history, horizon=config.loss.unroll, seed=config.seed
     )

@@ -12,6 +12,9 @@ import pytest
 import torch
 from tiny_runs import bc_config, reward_config, world_model_config
 
+from world4rl_core.data.cache import FrameCache
+from world4rl_core.data.synthetic import synthetic_episode, write_synthetic_dataset
+from world4rl_core.data.writer import DatasetWriter
 from world4rl_core.errors import CheckpointError, ConfigError
 from world4rl_core.imagination.env import ImaginationConfig
 from world4rl_core.nets.checkpoint import load_state, save_state
@@ -96,6 +99,37 @@ def test_a_complete_run_is_not_repeated(dataset: Path, clone: Path) -> None:
 def test_another_config_is_refused_by_name(dataset: Path, clone: Path) -> None:
     with pytest.raises(ConfigError, match="lr was 0.001, now 0.5; choose another --out"):
         bc.run(bc_config(dataset, clone, lr=0.5))
+
+
+def test_episodes_added_after_an_interruption_are_refused(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = write_synthetic_dataset(tmp_path / "data", episodes=6)
+    configs = [bc_config(data, tmp_path / "bc"), world_model_config(data, tmp_path / "wm")]
+    for train, config in zip((bc.run, world_model.run), configs, strict=True):
+        with monkeypatch.context() as patched:
+            interrupt_after(patched, 3)
+            with pytest.raises(Killed):
+                train(config)  # type: ignore[arg-type]
+    with DatasetWriter.open(data) as writer:
+        writer.add(synthetic_episode(seed=6))
+    for train, config in zip((bc.run, world_model.run), configs, strict=True):
+        with pytest.raises(ConfigError, match=f"{config.out}: the datasets are not as they were .*another --out"):
+            train(config)  # type: ignore[arg-type]
+
+
+def test_a_state_from_before_data_was_recorded_continues(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = bc_config(dataset, tmp_path / "a")
+    with monkeypatch.context() as patched:
+        interrupt_after(patched, 3)
+        with pytest.raises(Killed):
+            bc.run(config)
+    state = load_state(config.out / run.CHECKPOINT)
+    assert state.pop(run.DATA_HASH) == FrameCache.build((dataset,)).hash
+    save_state(config.out / run.CHECKPOINT, state)
+    assert bc.run(config) == config.out
 
 
 def test_log_lines_after_the_checkpoint_are_cut(tmp_path: Path, dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
