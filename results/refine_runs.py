@@ -12,6 +12,7 @@ from typing import Any
 
 from world4rl_core.errors import DataError
 from world4rl_core.evaluation.statistics import PairedCounts, pool_stratified
+from world4rl_core.nets.checkpoint import load_model_state
 from world4rl_core.train.loop import REFUSED
 from world4rl_core.train.recipes import recipe_for
 
@@ -51,7 +52,7 @@ def record(folder: Path, bench: str) -> dict[str, Any]:
 def _compared(folder: Path, found: dict[str, Any], command: str) -> dict[str, Any]:
     comparison = found["comparisons"]["refined"]
     counts = comparison["counts"]
-    override = json.loads((folder / "refined" / "config.json").read_text())["override_trust"]
+    override = load_model_state(folder / "refined", "policy")["provenance"]["override_trust"]
     command += f" --override-trust {shlex.quote(override)}" if override else ""
     return {
         "refused": False,

@@ -29,11 +29,19 @@ class GateConfig:
     """Of the imagined draws; by default those of `world4rl trust`, so that both see the same outcomes."""
 
 
+@dataclass(frozen=True)
+class Passage:
+    """How the gate was passed: the evidence as figures, and the reason given where it had refused (else empty)."""
+
+    figures: dict[str, float]
+    overridden: str = ""
+
+
 def check_gate(
     model: WorldModel, classifier: SuccessClassifier, decision: Decision, cache: FrameCache, held_out: np.ndarray,
     *, config: GateConfig, override: str,
-) -> dict[str, float]:  # fmt: skip
-    """The evidence, as figures. Raises TrustError when it is too weak and `override` is empty."""
+) -> Passage:  # fmt: skip
+    """Holds imagined against real outcomes. Raises TrustError when they agree too little and `override` is empty."""
     episodes = np.array([e for e in held_out if cache.sources[e] in config.sources], dtype=np.int64)
     confusion, figures = Confusion(0, 0, 0, 0), {}
     if len(episodes):
@@ -53,7 +61,7 @@ def check_gate(
         )
     if problem:
         logger.warning("gate overridden (%s): %s", override, problem)
-    return figures
+    return Passage(figures, overridden=override if problem else "")
 
 
 def outcome_confusion(

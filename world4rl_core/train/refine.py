@@ -22,7 +22,7 @@ from world4rl_core.policy.actor_critic import Critic, GaussianPolicy, load_polic
 from world4rl_core.policy.update import PPO, PPOConfig, prepare
 from world4rl_core.reward.classifier import load_reward
 from world4rl_core.train.distributed import World, join
-from world4rl_core.train.gate import GateConfig, check_gate
+from world4rl_core.train.gate import GateConfig, Passage, check_gate
 from world4rl_core.train.run import Run
 from world4rl_core.train.stopping import Stopping, StoppingConfig
 from world4rl_core.world_model.model import load_world_model
@@ -94,7 +94,7 @@ def run(config: Config) -> Path:
     first = refinement.load(folder.resume(data=refinement.cache.hash))
     reason = refinement.stopping.reason
     if first == 0:
-        cloned = refinement.evidence | refinement.evaluate()
+        cloned = refinement.passage.figures | refinement.evaluate()
         reason = refinement.stopping.check(cloned)
         folder.log(0, cloned)
     with folder.progress(config.iterations, done=first, unit="iteration") as bar:
@@ -133,14 +133,14 @@ class Refinement:
         self.judge_env = self._env(0.0, seed=config.seed + 1_000_003)
         self.env.reset()
         self.stopping = Stopping(config.stopping)
-        self.evidence: dict[str, float] = {}
+        self.passage = Passage({})
 
     def gate(self) -> None:
         """Compares imagined with real outcomes of held-out replays. Raises TrustError when they disagree."""
         config = self.config
-        _, held_out = held_out_episodes(config.data, world_model=config.world_model, reward=config.reward)
-        self.evidence = check_gate(
-            self.model, self.classifier, self.decision, self.cache, held_out,
+        cache, held_out = held_out_episodes(config.data, world_model=config.world_model, reward=config.reward)
+        self.passage = check_gate(
+            self.model, self.classifier, self.decision, cache, held_out,
             config=config.gate, override=config.override_trust,
         )  # fmt: skip
 
@@ -174,7 +174,8 @@ class Refinement:
             "step": iteration, "policy": self.policy.state_dict(), "critic": self.critic.state_dict(),
             "actor_optimiser": self.ppo.actor_optimiser.state_dict(),
             "critic_optimiser": self.ppo.critic_optimiser.state_dict(),
-            "env": self.env.state(), "stopping": self.stopping.state(), "evidence": self.evidence,
+            "env": self.env.state(), "stopping": self.stopping.state(),
+            "evidence": self.passage.figures, "override_trust": self.passage.overridden,
         }  # fmt: skip
 
     def load(self, state: State | None) -> int:
@@ -185,7 +186,8 @@ class Refinement:
         self.critic.load_state_dict(state["critic"])
         self.ppo.actor_optimiser.load_state_dict(state["actor_optimiser"])
         self.ppo.critic_optimiser.load_state_dict(state["critic_optimiser"])
-        self.evidence = state["evidence"]
+        reason = state.get("override_trust", self.config.override_trust)  # states written before it was kept lack it
+        self.passage = Passage(state["evidence"], reason)
         self.stopping.load(state["stopping"])
         if self.world.size == 1:
             self.env.load(state["env"])
@@ -199,8 +201,8 @@ class Refinement:
             "kind": "policy", "step": config.iterations, "config": to_json(self.policy.config),
             "weights": self.policy.state_dict(),
             "provenance": {
-                "data": self.cache.hash, "training": to_json(config), "end": reason, "gate": self.evidence,
-                "override_trust": config.override_trust,
+                "data": self.cache.hash, "training": to_json(config), "end": reason,
+                "gate": self.passage.figures, "override_trust": self.passage.overridden,
             },
         }  # fmt: skip
 

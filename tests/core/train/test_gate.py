@@ -95,6 +95,17 @@ def test_gate_and_trust_report_see_the_same_outcomes(model: Path, judge: Path, t
     cache, episodes = held_out_episodes((new,), world_model=model, reward=judge)
     figures = check_gate(
         load_world_model(model), *load_reward(judge), cache, episodes, config=GateConfig(), override="a test"
-    )
+    ).figures
     assert judged.episodes > 3
     assert (figures["gate_episodes"], figures["gate_agreement"]) == (judged.episodes, judged.agreement.estimate)
+
+
+def test_a_reason_counts_only_where_the_gate_would_have_refused(model: Path, judge: Path, tmp_path: Path) -> None:
+    new = write_synthetic_dataset(tmp_path / "new", episodes=12, size=16, seed=50)
+    cache, episodes = held_out_episodes((new,), world_model=model, reward=judge)
+    anything = GateConfig(Limits(agreement=0.0, balanced_agreement=0.0, false_success=1.0, cases=1))
+    for limits, overridden in ((GateConfig(), "a test"), (anything, "")):
+        passage = check_gate(
+            load_world_model(model), *load_reward(judge), cache, episodes, config=limits, override="a test"
+        )
+        assert passage.overridden == overridden

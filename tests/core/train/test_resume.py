@@ -79,15 +79,30 @@ def test_reward_resumes_bit_for_bit(
     interrupted_equals_uninterrupted(reward.run, config, tmp_path / "b", 13, monkeypatch)
 
 
+def refine_config(dataset: Path, clone: Path, model: Path, judge: Path, out: Path) -> refine.Config:
+    return refine.Config(
+        policy=clone, world_model=model, reward=judge, data=(dataset,), out=out, iterations=6, rollout_steps=4,
+        evaluate_every=2, imagination=ImaginationConfig(envs=6, horizon=8), override_trust="a tiny model for a test",
+    )  # fmt: skip
+
+
 def test_refinement_resumes_bit_for_bit(
     dataset: Path, clone: Path, model: Path, judge: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = refine.Config(
-        policy=clone, world_model=model, reward=judge, data=(dataset,), out=tmp_path / "a", iterations=6,
-        rollout_steps=4, evaluate_every=2, imagination=ImaginationConfig(envs=6, horizon=8),
-        override_trust="a tiny model for a test",
-    )  # fmt: skip
+    config = refine_config(dataset, clone, model, judge, tmp_path / "a")
     interrupted_equals_uninterrupted(refine.run, config, tmp_path / "b", 3, monkeypatch)
+
+
+def test_the_reason_to_override_the_gate_survives_an_interruption(
+    dataset: Path, clone: Path, model: Path, judge: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = refine_config(dataset, clone, model, judge, tmp_path / "a")
+    with monkeypatch.context() as patched:
+        interrupt_after(patched, 1)
+        with pytest.raises(Killed):
+            refine.run(config)
+    refine.run(dataclasses.replace(config, override_trust=""))
+    assert load_state(config.out / run.MODEL)["provenance"]["override_trust"] == config.override_trust
 
 
 def test_a_complete_run_is_not_repeated(dataset: Path, clone: Path) -> None:

@@ -1,0 +1,43 @@
+"""What is gathered from finished demos for the tables of the README."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from results import refine_runs
+from world4rl_core.nets.checkpoint import save_state
+
+
+def demo(folder: Path, *, reason: str = "", task: str = "button-press-topdown-v3") -> Path:
+    """A finished demo, as far as its record asks."""
+    written = {
+        "data/policy/meta/collection.json": {"task": task, "seed": 0},
+        "data/policy/meta/info.json": {"total_episodes": 300},
+        "trust/trust.json": {
+            "go": not reason, "reasons": [], "outcomes": {"policy": dict.fromkeys(refine_runs.COUNTS, 5)},
+            "provenance": {"date": "2026-01-01", "machine": "a machine"},
+        },
+        "world-model/config.json": {"held_out": 0.2, "steps": 1500},
+        "clone/config.json": {"steps": 600},
+        "refined/config.json": {"override_trust": ""},
+        "evaluation/evaluation.json": {
+            "settings": {"episodes": 20},
+            "comparisons": {"refined": {
+                "counts": {"both": 8, "fixed": 8, "broken": 2, "neither": 2},
+                "difference": {"estimate": 0.3, "low": 0.005, "high": 0.534},
+            }},
+        },
+    }  # fmt: skip
+    for name, content in written.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(json.dumps(content))
+    save_state(folder / "refined/model.safetensors", {"kind": "policy", "provenance": {"override_trust": reason}})
+    return folder
+
+
+@pytest.mark.parametrize("reason", ["", "few held-out failures"])
+def test_a_record_names_the_reason_with_which_the_gate_was_overridden(tmp_path: Path, reason: str) -> None:
+    found = refine_runs.record(demo(tmp_path, reason=reason), "metaworld")
+    assert (found["cloned"], found["refined"], found["fixed"], found["broken"]) == (10, 16, 8, 2)
+    assert ("--override-trust 'few held-out failures'" in found["command"]) is bool(reason)
