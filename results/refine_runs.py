@@ -21,13 +21,19 @@ COUNTS = ("true_success", "false_success", "false_failure", "true_failure")
 
 
 def record(folder: Path, bench: str) -> dict[str, Any]:
-    """Counts and interval of one demo folder. Raises DataError when the demo there is not complete."""
+    """Counts and interval of one demo folder. Raises DataError when the demo there is not complete or of another bench.
+
+    bench: `metaworld` or `twin`.
+    """
     trust = folder / "trust" / "trust.json"
     if not trust.is_file():
         raise DataError(f"{folder}: no trust report; run `world4rl demo {bench} --out {folder}` to its end")
     judged = json.loads(trust.read_text())
     recorded = json.loads((folder / "data" / "policy" / "meta" / "collection.json").read_text())
     task, seed = recorded["task"], recorded["seed"]
+    played = "twin" if "rig" in recorded else "metaworld"  # only the twin is built from a rig file
+    if played != bench:
+        raise DataError(f"{folder}: a demo on the {played} bench; gather it with `python -m results.{played}_refine`")
     command = COMMAND.format(bench=bench, task=shlex.quote(task), seed=seed)
     sizes = _sizes(folder)
     found = {

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from results import refine_runs
+from world4rl_core.errors import DataError
 from world4rl_core.nets.checkpoint import save_state
 
 
 def demo(folder: Path, *, reason: str = "", task: str = "button-press-topdown-v3") -> Path:
     """A finished demo, as far as its record asks."""
     written = {
-        "data/policy/meta/collection.json": {"task": task, "seed": 0},
+        "data/policy/meta/collection.json": {"task": task, "seed": 0, **({"rig": "twin"} if "-v3" not in task else {})},
         "data/policy/meta/info.json": {"total_episodes": 300},
         "trust/trust.json": {
             "go": not reason, "reasons": [], "outcomes": {"policy": dict.fromkeys(refine_runs.COUNTS, 5)},
@@ -41,3 +42,13 @@ def test_a_record_names_the_reason_with_which_the_gate_was_overridden(tmp_path: 
     found = refine_runs.record(demo(tmp_path, reason=reason), "metaworld")
     assert (found["cloned"], found["refined"], found["fixed"], found["broken"]) == (10, 16, 8, 2)
     assert ("--override-trust 'few held-out failures'" in found["command"]) is bool(reason)
+
+
+@pytest.mark.parametrize(
+    ("task", "bench", "other"), [("press_button", "metaworld", "twin"), ("door-lock-v3", "twin", "metaworld")]
+)
+def test_a_demo_of_the_other_bench_is_refused(tmp_path: Path, task: str, bench: str, other: str) -> None:
+    folder = demo(tmp_path, task=task)
+    assert refine_runs.record(folder, other)["task"] == task
+    with pytest.raises(DataError, match=f"a demo on the {other} bench; .*results.{other}_refine"):
+        refine_runs.record(folder, bench)
