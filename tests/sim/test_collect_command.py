@@ -22,7 +22,10 @@ def test_a_refused_collection_leaves_no_folder(tmp_path: Path) -> None:
         collect.run(missing)
     with pytest.raises(ConfigError, match="source 'policy' without a policy"):
         collect.run(dataclasses.replace(config(tmp_path / "a"), source="policy"))
+    with pytest.raises(ConfigError, match="unknown camera .nowhere."):
+        collect.run(dataclasses.replace(config(tmp_path / "a"), camera="nowhere"))
     assert list(tmp_path.iterdir()) == []
+    assert DatasetReader(collect.run(config(tmp_path / "a"))).num_episodes == 2
 
 
 def test_a_continued_collection_is_the_uninterrupted_one(tmp_path: Path) -> None:

@@ -24,14 +24,15 @@ class EpisodeOutcome:
 class OutcomeLog:
     """`outcomes.jsonl` in a folder: a first line that says what is evaluated, then one line an episode, in order.
 
+    The file is made with the first outcome.
     Raises ConfigError when the folder holds outcomes of another evaluation, DataError when it is damaged.
     """
 
     def __init__(self, folder: Path, *, identity: dict[str, Any]) -> None:
         self.path = folder / "outcomes.jsonl"
         self.outcomes: list[EpisodeOutcome] = []
+        self._identity = identity
         if not self.path.is_file():
-            write_atomically(self.path, _line({"evaluation": identity}))
             return
         content = self.path.read_bytes()
         whole = content[: content.rfind(b"\n") + 1]  # a kill can only leave the last line unfinished
@@ -50,6 +51,8 @@ class OutcomeLog:
     def append(self, outcome: EpisodeOutcome) -> None:
         """Keep one more episode; it survives a kill of the process from here on."""
         row = {name: getattr(outcome, name) for name in ("episode", "seed", "success", "steps")}
+        if not self.path.is_file():
+            write_atomically(self.path, _line({"evaluation": self._identity}))
         with self.path.open("ab") as file:
             file.write(_line(row))
             file.flush()

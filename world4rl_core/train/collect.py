@@ -1,6 +1,7 @@
 """`world4rl collect metaworld`, and what every `world4rl collect` shares: episodes of one source in a dataset."""
 
 import contextlib
+import itertools
 import json
 from dataclasses import dataclass
 from functools import partial
@@ -79,7 +80,7 @@ def run(config: Config) -> Path:
 def collect_into(config: Options, simulator: Simulator) -> Path:
     """Records what `config.out` still misses of the collection and returns that folder.
 
-    Raises ConfigError when the folder holds another collection.
+    Raises ConfigError when the folder holds another collection. A new folder is made with the first episode only.
     """
     _refuse_other_collection(config)
     make_policy = None
@@ -95,13 +96,15 @@ def collect_into(config: Options, simulator: Simulator) -> Path:
             workers=config.workers, make_policy=make_policy, noise=config.noise, noise_memory=config.noise_memory,
             stop_on_success=config.stop_on_success, only_successes=config.only_successes, first_episode=done,
         )  # fmt: skip
-        if writer is None:
+        trajectory = next(trajectories, None)
+        if trajectory is None:
+            return config.out
+        if writer is None:  # the simulator runs, so there is something to make a folder for
             created = DatasetWriter.create(config.out, fps=simulator.fps, robot_type=simulator.robot)
             writer = stack.enter_context(created)
         write_atomically(_record(config), json.dumps(_identity(config), indent=1).encode())
-        for trajectory in progress.bar(
-            trajectories, total=config.episodes, initial=done, desc=config.source, unit="episode"
-        ):
+        every = itertools.chain([trajectory], trajectories)
+        for trajectory in progress.bar(every, total=config.episodes, initial=done, desc=config.source, unit="episode"):
             writer.add(as_episode(trajectory))
     return config.out
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from world4rl_core.config_json import to_json
-from world4rl_core.errors import CheckpointError, ConfigError, DataError
+from world4rl_core.errors import CheckpointError, ConfigError, DataError, SimulatorError
 from world4rl_core.evaluation import real
 from world4rl_core.evaluation.outcome_log import EpisodeOutcome, OutcomeLog
 from world4rl_core.nets.checkpoint import save_state
@@ -103,6 +103,17 @@ def test_interrupted_evaluation_continues_where_it_stopped(config: real.Config) 
     assert again.played == list(range(7, 20))
     whole = measure(real.Config(**{**vars(config), "out": config.out.with_name("whole")}), play=FakeSimulator())
     assert evaluation == whole
+
+
+def test_an_evaluation_that_no_simulator_could_play_leaves_no_folder(config: real.Config) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise SimulatorError("no OpenGL here")
+
+    with pytest.raises(SimulatorError):
+        measure(config, play=broken)
+    assert not config.out.exists()
+    elsewhere = real.Config(**{**vars(config), "size": 24})
+    assert measure(elsewhere, play=FakeSimulator()).episodes == 20
 
 
 def test_finished_evaluation_plays_nothing_and_more_episodes_extend_it(config: real.Config) -> None:
