@@ -70,13 +70,13 @@ def run(config: Config) -> Path:
     policy = GaussianPolicy(shape).to(world.device)
     optimiser = torch.optim.AdamW(policy.parameters(), lr=config.lr, weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, config.steps)
+    sampler = RowSampler(cache, training, seed=config.seed)
     first = 0
     if (state := folder.resume(data=cache.hash)) is not None:
         policy.load_state_dict(state["weights"])
         optimiser.load_state_dict(state["optimiser"])
         schedule.load_state_dict(state["schedule"])
         first = state["step"]
-    sampler = RowSampler(cache, training, seed=config.seed)
     with folder.progress(config.steps, done=first) as bar:
         for step in range(first, config.steps):
             frames, labels = _batch(sampler, config, step=step)

@@ -9,8 +9,7 @@ import torch.nn.functional as F
 
 from world4rl_core.config_json import to_json
 from world4rl_core.data.cache import FrameCache
-from world4rl_core.data.split import split_episodes
-from world4rl_core.errors import ConfigError, DataError
+from world4rl_core.errors import ConfigError
 from world4rl_core.imagination.replay import Replays, frame_logits, replay
 from world4rl_core.nets.image import to_frames
 from world4rl_core.nets.random_rows import RandomRows
@@ -25,6 +24,7 @@ from world4rl_core.reward.decision import (
     threshold_for_false_positives,
 )
 from world4rl_core.train.distributed import World, join
+from world4rl_core.train.reward_split import split_for_reward
 from world4rl_core.train.run import Run
 from world4rl_core.world_model.model import load_world_model
 
@@ -67,6 +67,11 @@ class Config:
     device: str = "auto"
     save_every_s: float = 30.0
 
+    @property
+    def imagines(self) -> bool:
+        """Whether imagined replays are learned from, and choose the threshold."""
+        return self.world_model is not None and self.imagined_share > 0.0
+
 
 _HERE = Path()
 PRESETS = {
@@ -105,7 +110,9 @@ def run(config: Config) -> Path:
     if folder.is_complete:
         return config.out
     cache = FrameCache.build(config.data, cameras=config.cameras, size=config.size)
-    training, calibration, judged = _split(cache, config)
+    training, calibration, judged = split_for_reward(
+        cache, share=config.held_out, seed=config.seed, sources=config.sources, by_outcome=config.imagines
+    )
     torch.manual_seed(config.seed)
     classifier = SuccessClassifier(config.architecture, imagenet_weights=config.imagenet_weights).to(world.device)
     replays = _replays(cache, config, training, calibration, world)
@@ -127,22 +134,10 @@ def run(config: Config) -> Path:
     return config.out
 
 
-def _split(cache: FrameCache, config: Config) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Episodes to train on, to choose temperature and threshold on, and to leave to the judges of the result."""
-    if not cache.success.any():
-        raise DataError(f"{', '.join(map(str, config.data))}: no successful frame; a classifier needs both kinds")
-    training, held_out = split_episodes(cache, fraction=config.held_out, seed=config.seed)
-    judged, calibration = split_episodes(cache, fraction=0.5, seed=config.seed, among=held_out)
-    if config.sources is None:
-        return training, calibration, judged
-    wanted = np.flatnonzero([source in config.sources for source in cache.sources])
-    return np.intersect1d(training, wanted), np.intersect1d(calibration, wanted), judged
-
-
 def _replays(
     cache: FrameCache, config: Config, training: np.ndarray, held_out: np.ndarray, world: World
 ) -> tuple[Replays, Replays] | None:
-    if config.world_model is None or config.imagined_share == 0.0:
+    if config.world_model is None or not config.imagines:
         return None
     model = load_world_model(config.world_model, device=world.device)
     return (

@@ -93,17 +93,18 @@ def run(config: Config) -> Path:
         denoiser=dataclasses.replace(shape.denoiser, encoding=config.encoding),
     )
     trainer = Trainer(WorldModel(shape).to(world.device), config, world)
-    first = trainer.load(folder.resume(data=cache.hash))
+    share = world.share(config.batch)
     sampler = SegmentSampler(
         cache, training, history=shape.denoiser.history, horizon=config.loss.unroll, seed=config.seed
     )
+    first = trainer.load(folder.resume(data=cache.hash))
     provenance = {
         "data": cache.hash, "training": to_json(config), "held_out": held_out.tolist(),
         "tasks": sorted(set(cache.tasks)),
     }  # fmt: skip
     with folder.progress(config.steps, done=first) as bar:
         for step in range(first, config.steps):
-            segment = sampler.sample(world.share(config.batch), step=step, rank=world.rank, world_size=world.size)
+            segment = sampler.sample(share, step=step, rank=world.rank, world_size=world.size)
             frames = to_frames(segment.frames.to(world.device))
             figures = trainer.step(frames, segment.actions.to(world.device), step=step)
             if (step + 1) % 50 == 0 or step + 1 == config.steps:

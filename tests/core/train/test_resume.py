@@ -15,7 +15,7 @@ from tiny_runs import bc_config, reward_config, world_model_config
 from world4rl_core.data.cache import FrameCache
 from world4rl_core.data.synthetic import synthetic_episode, write_synthetic_dataset
 from world4rl_core.data.writer import DatasetWriter
-from world4rl_core.errors import CheckpointError, ConfigError
+from world4rl_core.errors import CheckpointError, ConfigError, DataError
 from world4rl_core.imagination.env import ImaginationConfig
 from world4rl_core.nets.checkpoint import load_state, save_state
 from world4rl_core.train import bc, refine, reward, run, world_model
@@ -145,6 +145,13 @@ def test_a_state_from_before_data_was_recorded_continues(
     assert state.pop(run.DATA_HASH) == FrameCache.build((dataset,)).hash
     save_state(config.out / run.CHECKPOINT, state)
     assert bc.run(config) == config.out
+
+
+def test_a_dataset_that_cannot_be_learned_from_leaves_no_run_folder(tmp_path: Path) -> None:
+    short = write_synthetic_dataset(tmp_path / "data", episodes=6, steps=3)
+    with pytest.raises(DataError, match="are shorter than a segment needs"):
+        world_model.run(world_model_config(short, tmp_path / "wm"))
+    assert not (tmp_path / "wm").exists()
 
 
 def test_log_lines_after_the_checkpoint_are_cut(tmp_path: Path, dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
