@@ -70,8 +70,8 @@ COMMANDS: dict[str, Command] = {
     ),
     "refine": _loop(
         "Improve a policy by PPO inside the frozen world model, in rounds if you like.",
-        "--policy runs/bc --world-model runs/world-model --reward runs/reward --data datasets/policy "
-        "--out runs/refined",
+        "--policy runs/bc --world-model runs/world-model --reward runs/reward "
+        "--data datasets/expert datasets/policy datasets/random --out runs/refined",
         "world4rl_core.train.rounds",
     ),
     "evaluate metaworld": _loop(

@@ -11,6 +11,7 @@ from world4rl_core.config_json import to_json
 from world4rl_core.data.cache import FrameCache
 from world4rl_core.errors import ConfigError
 from world4rl_core.imagination.replay import Replays, frame_logits, replay
+from world4rl_core.nets.checkpoint import load_model_state
 from world4rl_core.nets.image import to_frames
 from world4rl_core.nets.random_rows import RandomRows
 from world4rl_core.policy.augmentation import random_shift
@@ -61,8 +62,9 @@ class Config:
     """Threshold without a world model: at most this share of held-out negatives is called success."""
     dwell: int = 1
     """Consecutive frames that must be successes."""
-    held_out: float = 0.15
-    """Share of episodes left out of training: half of them for the threshold, the others for whoever judges."""
+    held_out: float | None = None
+    """Share of episodes left out of training: half of them for the threshold, the others for whoever judges (default:
+    the episodes that the world model left out, where it was trained on the same data; else 0.15)."""
     seed: int = 0
     device: str = "auto"
     save_every_s: float = 30.0
@@ -110,9 +112,11 @@ def run(config: Config) -> Path:
     if folder.is_complete:
         return config.out
     cache = FrameCache.build(config.data, cameras=config.cameras, size=config.size)
+    imagined_by = None if config.world_model is None else load_model_state(config.world_model, "world-model")
     training, calibration, judged = split_for_reward(
-        cache, share=config.held_out, seed=config.seed, sources=config.sources, by_outcome=config.imagines
-    )
+        cache, share=config.held_out, seed=config.seed, sources=config.sources, by_outcome=config.imagines,
+        world_model=None if imagined_by is None else imagined_by["provenance"],
+    )  # fmt: skip
     torch.manual_seed(config.seed)
     classifier = SuccessClassifier(config.architecture, imagenet_weights=config.imagenet_weights).to(world.device)
     replays = _replays(cache, config, training, calibration, world)

@@ -57,8 +57,8 @@ class Config:
     """Largest norm of the gradient."""
     ema: float = 0.995
     """Decay of the averaged weights, which are the result (0: none)."""
-    held_out: float = 0.1
-    """Share of episodes left out of training, to judge the model on."""
+    held_out: float = 0.2
+    """Share of episodes left out of training: half to choose the classifier's threshold on, half to judge both."""
     seed: int = 0
     device: str = "auto"
     save_every_s: float = 60.0
