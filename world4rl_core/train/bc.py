@@ -103,7 +103,10 @@ def run(config: Config) -> Path:
     folder.finish(
         {
             "kind": "policy", "step": config.steps, "config": to_json(shape), "weights": policy.state_dict(),
-            "provenance": {"data": cache.hash, "training": to_json(config), "episodes": training.tolist()},
+            "provenance": {
+                "data": cache.hash, "cameras": cache.cameras, "training": to_json(config),
+                "episodes": training.tolist(),
+            },
         }
     )  # fmt: skip
     return config.out

@@ -11,17 +11,18 @@ import torch
 
 from world4rl_core.config_json import to_json
 from world4rl_core.data.cache import FrameCache
-from world4rl_core.errors import CheckpointError, ConfigError
+from world4rl_core.errors import ConfigError
 from world4rl_core.evaluation.held_out import held_out_episodes
 from world4rl_core.imagination.env import ImaginationConfig, ImaginationEnv
 from world4rl_core.imagination.rollout import collect, evaluate
 from world4rl_core.imagination.starts import Starts
-from world4rl_core.nets.checkpoint import State
+from world4rl_core.nets.checkpoint import State, load_model_state
 from world4rl_core.nets.random_rows import RandomRows
-from world4rl_core.policy.actor_critic import Critic, GaussianPolicy, load_policy
+from world4rl_core.policy.actor_critic import Critic, load_policy
 from world4rl_core.policy.update import PPO, PPOConfig, prepare
 from world4rl_core.reward.classifier import load_reward
 from world4rl_core.train.distributed import World, join
+from world4rl_core.train.fit import data_part, policy_part, refuse_mismatch, reward_part, world_model_part
 from world4rl_core.train.gate import GateConfig, Passage, check_gate
 from world4rl_core.train.run import Run
 from world4rl_core.train.stopping import Stopping, StoppingConfig
@@ -123,7 +124,12 @@ class Refinement:
         self.classifier, self.decision = load_reward(config.reward, device=world.device)
         self.clone = load_policy(config.policy, device=world.device).requires_grad_(False)
         self.cache = FrameCache.build(config.data, cameras=config.cameras, size=config.size)
-        _refuse_mismatch(self.model.config, self.clone, self.cache)
+        refuse_mismatch(
+            data_part(self.cache),
+            policy_part(load_model_state(config.policy, "policy")),
+            world_model_part(load_model_state(config.world_model, "world-model")),
+            reward_part(load_model_state(config.reward, "reward")),
+        )
         torch.manual_seed(config.seed)
         self.policy = copy.deepcopy(self.clone).requires_grad_(True)
         self.critic = Critic(self.clone.config).to(world.device)
@@ -201,7 +207,7 @@ class Refinement:
             "kind": "policy", "step": config.iterations, "config": to_json(self.policy.config),
             "weights": self.policy.state_dict(),
             "provenance": {
-                "data": self.cache.hash, "training": to_json(config), "end": reason,
+                "data": self.cache.hash, "cameras": self.cache.cameras, "training": to_json(config), "end": reason,
                 "gate": self.passage.figures, "override_trust": self.passage.overridden,
             },
         }  # fmt: skip
@@ -217,16 +223,3 @@ class Refinement:
             self.model, self.classifier, self.decision, starts=starts, config=imagination, seed=seed,
             rank=world.rank, world_size=world.size, device=world.device,
         )  # fmt: skip
-
-
-def _refuse_mismatch(shape, clone: GaussianPolicy, cache: FrameCache) -> None:
-    frame = tuple(cache.frames.shape[1:3])
-    policy = (clone.config.height, clone.config.width)
-    if not frame == policy == (shape.height, shape.width):
-        raise CheckpointError(
-            f"frame sizes differ: data {frame}, policy {policy}, world model {(shape.height, shape.width)}; "
-            "train all on the same --size and --cameras"
-        )
-    actions = (cache.action_dim, clone.config.action_dim, shape.denoiser.action_dim)
-    if len(set(actions)) > 1:
-        raise CheckpointError("action dimensions differ: data {}, policy {}, world model {}".format(*actions))

@@ -25,6 +25,7 @@ from world4rl_core.reward.decision import (
     threshold_for_false_positives,
 )
 from world4rl_core.train.distributed import World, join
+from world4rl_core.train.fit import data_part, refuse_mismatch, world_model_part
 from world4rl_core.train.reward_split import split_for_reward
 from world4rl_core.train.run import Run
 from world4rl_core.world_model.model import load_world_model
@@ -113,6 +114,8 @@ def run(config: Config) -> Path:
         return config.out
     cache = FrameCache.build(config.data, cameras=config.cameras, size=config.size)
     imagined_by = None if config.world_model is None else load_model_state(config.world_model, "world-model")
+    if imagined_by is not None:
+        refuse_mismatch(data_part(cache), world_model_part(imagined_by))
     training, calibration, judged = split_for_reward(
         cache, share=config.held_out, seed=config.seed, sources=config.sources, by_outcome=config.imagines,
         world_model=None if imagined_by is None else imagined_by["provenance"],
@@ -129,7 +132,7 @@ def run(config: Config) -> Path:
             "kind": "reward", "step": config.steps, "config": to_json(config.architecture),
             "weights": classifier.state_dict(), "decision": to_json(decision), "figures": figures,
             "provenance": {
-                "data": cache.hash, "training": to_json(config), "held_out": judged.tolist(),
+                "data": cache.hash, "cameras": cache.cameras, "training": to_json(config), "held_out": judged.tolist(),
                 "calibration": calibration.tolist(),
                 "pretrained": classifier.pretrained,
             },

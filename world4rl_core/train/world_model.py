@@ -99,7 +99,7 @@ def run(config: Config) -> Path:
     )
     first = trainer.load(folder.resume(data=cache.hash))
     provenance = {
-        "data": cache.hash, "training": to_json(config), "held_out": held_out.tolist(),
+        "data": cache.hash, "cameras": cache.cameras, "training": to_json(config), "held_out": held_out.tolist(),
         "tasks": sorted(set(cache.tasks)),
     }  # fmt: skip
     with folder.progress(config.steps, done=first) as bar:
