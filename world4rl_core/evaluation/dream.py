@@ -15,7 +15,6 @@ from world4rl_core.errors import ConfigError, DataError
 from world4rl_core.evaluation import dream_live
 from world4rl_core.evaluation.dream_live import GRIPPER, KEYS, STILL
 from world4rl_core.evaluation.held_out import held_out_episodes
-from world4rl_core.evaluation.trust import device_of
 from world4rl_core.evaluation.video import (
     Film,
     comparison_strip,
@@ -27,6 +26,7 @@ from world4rl_core.evaluation.video import (
 )
 from world4rl_core.evaluation.window import Window
 from world4rl_core.imagination.replay import frame_logits, replay, unroll
+from world4rl_core.nets.device import device_of
 from world4rl_core.reward.classifier import load_reward
 from world4rl_core.world_model.model import WorldModel, load_world_model
 

@@ -5,15 +5,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from world4rl_core.errors import ConfigError
 from world4rl_core.evaluation import trust_page
 from world4rl_core.evaluation.assessment import Probes, assess
 from world4rl_core.evaluation.checks import Limits
 from world4rl_core.evaluation.held_out import held_out_episodes, non_expert
 from world4rl_core.evaluation.outcomes import read_checkpoints
 from world4rl_core.evaluation.provenance import provenance
+from world4rl_core.nets.device import device_of
 from world4rl_core.reward.classifier import load_reward
 from world4rl_core.world_model.model import load_world_model
 
@@ -60,16 +59,3 @@ def run(config: Config) -> str:
     )  # fmt: skip
     lines = [f"{'go' if report.go else 'no-go'}:", *(f"  - {reason}" for reason in report.reasons), str(page)]
     return "\n".join(lines)
-
-
-def device_of(name: str) -> torch.device:
-    """The device of that name; `auto` is CUDA where there is one. Raises ConfigError."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ConfigError(f"unknown device {name!r}; use auto, cpu, cuda or cuda:1") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(f"device {name} was asked for, but this machine or this build of torch has no CUDA; use cpu")
-    return device

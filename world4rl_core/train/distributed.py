@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from world4rl_core.errors import ConfigError
+from world4rl_core.nets.device import device_of
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def join(device: str = "auto") -> World:
     """This process's place as torchrun's environment variables tell; one process alone without them."""
     size, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     local = int(os.environ.get("LOCAL_RANK", "0"))
-    chosen = _device(device, local)
+    chosen = device_of(device, local=local)
     if size > 1 and not dist.is_initialized():
         if chosen.type == "cuda":
             torch.cuda.set_device(chosen)
@@ -72,11 +73,3 @@ def _leave() -> None:
     gc.collect()
     if dist.is_initialized():
         dist.destroy_process_group()
-
-
-def _device(name: str, local: int) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda", local) if torch.cuda.is_available() else torch.device("cpu")
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise ConfigError("device cuda was asked for, but torch sees no CUDA device; use --device cpu or auto")
-    return torch.device(name)

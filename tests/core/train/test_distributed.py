@@ -69,3 +69,9 @@ def test_a_batch_that_does_not_divide_is_refused() -> None:
     world = World(rank=0, size=3, device=join("cpu").device)
     with pytest.raises(ConfigError, match="batch 8 must be a multiple of the 3 processes"):
         world.share(8)
+
+
+@pytest.mark.parametrize(("device", "message"), [("gpu9", "unknown device 'gpu9'"), ("cuda:63", "use cpu")])
+def test_a_training_on_a_device_that_is_not_there_is_refused(device: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        join(device)
