@@ -31,6 +31,11 @@ class ImaginationConfig:
     """Reward lost for each unit of that difference; needs uncertainty_every = 1."""
 
     def __post_init__(self) -> None:
+        if min(self.envs, self.horizon) < 1 or self.uncertainty_every < 0:
+            raise ConfigError(
+                "wanted imagination.envs and imagination.horizon >= 1 and imagination.uncertainty_every >= 0, "
+                f"got {self.envs}, {self.horizon} and {self.uncertainty_every}"
+            )
         if self.uncertainty_penalty > 0 and self.uncertainty_every != 1:
             raise ConfigError("an uncertainty penalty needs --uncertainty-every 1, otherwise most steps escape it")
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 from torch import nn
 
 from world4rl_core.errors import CheckpointError, ConfigError
@@ -71,15 +72,16 @@ def load_imagenet_weights(network: ResNet18, path: Path) -> None:
     """
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file; download torchvision's resnet18 weights there or leave it unset")
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        weights = load_file(path)
-    else:
-        try:
-            weights = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:
-            raise CheckpointError(f"{path}: not a readable weight file ({error})") from error
+    try:
+        weights = (
+            load_file(path)
+            if path.suffix == ".safetensors"
+            else torch.load(path, map_location="cpu", weights_only=True)
+        )
+    except Exception as error:
+        raise CheckpointError(f"{path}: not a readable weight file ({error})") from error
+    if not isinstance(weights, dict):
+        raise CheckpointError(f"{path}: holds a {type(weights).__name__}, wanted a dict of ResNet18 weights")
     weights = {name: value for name, value in weights.items() if not name.startswith("fc.")}
     try:
         network.load_state_dict(weights)

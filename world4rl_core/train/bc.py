@@ -17,6 +17,7 @@ from world4rl_core.nets.image import to_frames
 from world4rl_core.nets.random_rows import RandomRows
 from world4rl_core.policy.actor_critic import EncoderConfig, GaussianPolicy, PolicyConfig
 from world4rl_core.policy.augmentation import random_shift
+from world4rl_core.train import ranges
 from world4rl_core.train.distributed import join
 from world4rl_core.train.run import Run
 
@@ -54,6 +55,12 @@ class Config:
     seed: int = 0
     device: str = "auto"
     save_every_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        ranges.at_least(self, 1, "steps", "batch")
+        ranges.at_least(self, 0, "shift")
+        ranges.positive(self, "lr")
+        ranges.share(self, "held_out")
 
 
 def run(config: Config) -> Path:

@@ -11,7 +11,7 @@ import torch
 
 from world4rl_core.config_json import to_json
 from world4rl_core.data.cache import FrameCache
-from world4rl_core.errors import ConfigError
+from world4rl_core.errors import ConfigError, DataError
 from world4rl_core.evaluation.held_out import held_out_episodes
 from world4rl_core.imagination.env import ImaginationConfig, ImaginationEnv
 from world4rl_core.imagination.rollout import collect, evaluate
@@ -21,6 +21,7 @@ from world4rl_core.nets.random_rows import RandomRows
 from world4rl_core.policy.actor_critic import Critic, load_policy
 from world4rl_core.policy.update import PPO, PPOConfig, prepare
 from world4rl_core.reward.classifier import load_reward
+from world4rl_core.train import ranges
 from world4rl_core.train.distributed import World, join
 from world4rl_core.train.fit import data_part, policy_part, refuse_mismatch, reward_part, world_model_part
 from world4rl_core.train.gate import GateConfig, Passage, check_gate
@@ -65,6 +66,10 @@ class Config:
     seed: int = 0
     device: str = "auto"
     save_every_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        ranges.at_least(self, 1, "iterations", "rollout_steps", "evaluate_every")
+        ranges.share(self, "inside", whole=True)
 
 
 _HERE = Path()
@@ -217,9 +222,17 @@ class Refinement:
         imagination = dataclasses.replace(config.imagination, envs=world.share(config.imagination.envs))
         episodes = np.arange(self.cache.num_episodes)
         if config.tasks is not None:
+            _refuse_unknown_tasks(config.tasks, self.cache)
             episodes = np.array([e for e in episodes if self.cache.tasks[e] in config.tasks], dtype=np.int64)
         starts = Starts(self.cache, episodes, history=self.model.history, horizon=imagination.horizon, inside=inside)
         return ImaginationEnv(
             self.model, self.classifier, self.decision, starts=starts, config=imagination, seed=seed,
             rank=world.rank, world_size=world.size, device=world.device,
         )  # fmt: skip
+
+
+def _refuse_unknown_tasks(tasks: tuple[str, ...], cache: FrameCache) -> None:
+    known = sorted(set(cache.tasks))
+    unknown = [task for task in tasks if task not in known]
+    if unknown or not tasks:
+        raise DataError(f"--tasks: no episode of {', '.join(unknown) or 'none'}; the data has: {', '.join(known)}")

@@ -24,6 +24,7 @@ from world4rl_core.reward.decision import (
     threshold_for_agreement,
     threshold_for_false_positives,
 )
+from world4rl_core.train import ranges
 from world4rl_core.train.distributed import World, join
 from world4rl_core.train.fit import data_part, refuse_mismatch, world_model_part
 from world4rl_core.train.reward_split import split_for_reward
@@ -69,6 +70,13 @@ class Config:
     seed: int = 0
     device: str = "auto"
     save_every_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        ranges.at_least(self, 1, "steps", "batch", "dwell")
+        ranges.at_least(self, 0, "shift")
+        ranges.positive(self, "lr", "held_out")
+        ranges.share(self, "held_out")
+        ranges.share(self, "imagined_share", "false_positive_rate", whole=True)
 
     @property
     def imagines(self) -> bool:

@@ -32,6 +32,7 @@ class Config(refine.Config):
     recordings count as successes only from the operator's press on: press as soon as it is done."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.rounds < 1 or len(self.deployed) >= self.rounds:
             raise ConfigError(
                 f"{len(self.deployed)} deployed datasets are for as many later rounds: pass --rounds "

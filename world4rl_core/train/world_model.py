@@ -19,6 +19,7 @@ from world4rl_core.nets.action_encoding import EncodingName
 from world4rl_core.nets.checkpoint import State
 from world4rl_core.nets.image import to_frames
 from world4rl_core.nets.random_rows import RandomRows, mixed_seed
+from world4rl_core.train import ranges
 from world4rl_core.train.distributed import World, join
 from world4rl_core.train.run import Run
 from world4rl_core.world_model.loss import LossConfig, unrolled_loss
@@ -62,6 +63,12 @@ class Config:
     seed: int = 0
     device: str = "auto"
     save_every_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        ranges.at_least(self, 1, "steps", "batch", "denoising_steps")
+        ranges.at_least(self, 0, "warmup")
+        ranges.positive(self, "lr", "clip")
+        ranges.share(self, "ema", "held_out")
 
 
 _HERE = Path()

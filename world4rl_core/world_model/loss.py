@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from world4rl_core.errors import ConfigError
 from world4rl_core.nets.random_rows import RandomRows
 from world4rl_core.types import Frame, Frames, PerBatch, Scalar
 from world4rl_core.world_model.denoiser import Denoiser, per_row
@@ -23,6 +24,13 @@ class LossConfig:
     """Largest deviation of the noise put on the history in training (0: none)."""
     motion_weight: float = 4.0
     """Extra weight on pixels that move within the segment (0: plain EDM loss, the paper's)."""
+
+    def __post_init__(self) -> None:
+        if self.unroll < 1 or not min(self.history_noise, self.motion_weight) >= 0.0:
+            raise ConfigError(
+                "wanted loss.unroll >= 1, loss.history_noise >= 0 and loss.motion_weight >= 0, "
+                f"got {self.unroll}, {self.history_noise} and {self.motion_weight}"
+            )
 
 
 def motion_weights(frames: Frames, extra: float) -> Float[Tensor, "batch 1 height width"]:
