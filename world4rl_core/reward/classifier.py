@@ -57,6 +57,13 @@ class SuccessClassifier(nn.Module):
         return self.head(self.dropout(features.float())).squeeze(-1)
 
 
+def cached_imagenet_weights(config: ClassifierConfig) -> Path | None:
+    """torchvision's resnet18 weights in torch hub's cache, where they are there and of this architecture."""
+    if (config.stem, config.width) != ("imagenet", 64):
+        return None
+    return next(iter(sorted((Path(torch.hub.get_dir()) / "checkpoints").glob("resnet18-*.pth"))), None)
+
+
 def load_reward(path: Path, *, device: str | torch.device = "cpu") -> tuple[SuccessClassifier, Decision]:
     """The frozen classifier of a run folder or file and how its probabilities become a reward.
 

@@ -1,5 +1,6 @@
 """Training of the success classifier on real frames and on imagined replays (World4RL eq. 7, and beyond)."""
 
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from world4rl_core.nets.checkpoint import load_model_state
 from world4rl_core.nets.image import to_frames
 from world4rl_core.nets.random_rows import RandomRows
 from world4rl_core.policy.augmentation import random_shift
-from world4rl_core.reward.classifier import ClassifierConfig, SuccessClassifier
+from world4rl_core.reward.classifier import ClassifierConfig, SuccessClassifier, cached_imagenet_weights
 from world4rl_core.reward.decision import (
     Decision,
     episode_peaks,
@@ -30,6 +31,8 @@ from world4rl_core.train.fit import data_part, refuse_mismatch, world_model_part
 from world4rl_core.train.reward_split import split_for_reward
 from world4rl_core.train.run import Run
 from world4rl_core.world_model.model import load_world_model
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,8 @@ class Config:
     """Episodes used (default: all sources; the paper: expert only)."""
     architecture: ClassifierConfig = field(default_factory=lambda: ClassifierConfig(32, "small", 0.1, "bf16"))
     imagenet_weights: Path | None = None
-    """torchvision's resnet18 weights; unset: trained from scratch."""
+    """torchvision's resnet18 weights (default, for its architecture: the file in torch hub's cache, where it is there;
+    without weights the classifier is trained from scratch)."""
     cameras: tuple[str, ...] | None = None
     size: tuple[int, int] | None = None
     """Height and width of one view (default: as recorded)."""
@@ -129,7 +133,9 @@ def run(config: Config) -> Path:
         world_model=None if imagined_by is None else imagined_by["provenance"],
     )  # fmt: skip
     torch.manual_seed(config.seed)
-    classifier = SuccessClassifier(config.architecture, imagenet_weights=config.imagenet_weights).to(world.device)
+    weights = config.imagenet_weights or cached_imagenet_weights(config.architecture)
+    classifier = SuccessClassifier(config.architecture, imagenet_weights=weights).to(world.device)
+    logger.info("classifier: %s", f"from {weights}" if weights is not None else "from scratch, no ImageNet weights")
     replays = _replays(cache, config, training, calibration, world)
     examples = [_real(cache, training)] + ([_imagined(replays[0])] if replays else [])
     _train(classifier, examples, config, folder, world, data=cache.hash)
