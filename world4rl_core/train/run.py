@@ -20,7 +20,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from world4rl_core import progress
-from world4rl_core.config_json import to_json
+from world4rl_core.config_json import from_json, to_json
 from world4rl_core.errors import ConfigError
 from world4rl_core.nets.checkpoint import State, load_state, save_state, write_atomically
 from world4rl_core.train.distributed import World
@@ -43,7 +43,7 @@ class Run:
         self._saved_s = time.monotonic()
         self._resolved = {"kind": kind, **to_json(config)}
         if (folder / CONFIG).is_file():
-            _refuse_other_config(json.loads((folder / CONFIG).read_text()), self._resolved, folder)
+            _refuse_other_config(_asked_before(folder / CONFIG, kind, type(config)), self._resolved, folder)
         self._writer: SummaryWriter | None = None
         self._lock: IO[str] | None = None
         self._data = ""
@@ -138,6 +138,17 @@ def _claim(folder: Path) -> IO[str]:
         lock.close()
         raise ConfigError(f"another process is training in {folder}; wait for it, or pass another --out") from error
     return lock
+
+
+def _asked_before(file: Path, kind: str, config: type) -> dict[str, Any]:
+    """The config in a run folder; an option that is newer than the folder has its default there.
+
+    Raises ConfigError where it is the folder of another kind of run.
+    """
+    found = json.loads(file.read_text())
+    if (other := found.pop("kind")) != kind:
+        raise ConfigError(f"{file.parent} holds a {other} run, not a {kind} one; choose another --out")
+    return {"kind": kind, **to_json(from_json(config, found, where=str(file)))}
 
 
 def _refuse_other_config(found: dict[str, Any], wanted: dict[str, Any], folder: Path) -> None:

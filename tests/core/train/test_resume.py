@@ -18,6 +18,7 @@ from world4rl_core.data.writer import DatasetWriter
 from world4rl_core.errors import CheckpointError, ConfigError, DataError
 from world4rl_core.imagination.env import ImaginationConfig
 from world4rl_core.nets.checkpoint import load_state, save_state
+from world4rl_core.policy.actor_critic import EncoderConfig
 from world4rl_core.train import bc, refine, reward, run, world_model
 
 
@@ -152,6 +153,20 @@ def test_a_dataset_that_cannot_be_learned_from_leaves_no_run_folder(tmp_path: Pa
     with pytest.raises(DataError, match="are shorter than a segment needs"):
         world_model.run(world_model_config(short, tmp_path / "wm"))
     assert not (tmp_path / "wm").exists()
+
+
+def test_a_folder_from_before_an_option_existed_has_its_default(dataset: Path, tmp_path: Path) -> None:
+    config = bc_config(dataset, tmp_path / "a", steps=1)
+    bc.run(config)
+    asked = json.loads((config.out / run.CONFIG).read_text())
+    del asked["shift"], asked["encoder"]["hidden"]
+    (config.out / run.CONFIG).write_text(json.dumps(asked))
+    default = dataclasses.replace(config, encoder=dataclasses.replace(config.encoder, hidden=EncoderConfig.hidden))
+    assert bc.run(default) == config.out
+    with pytest.raises(ConfigError, match="shift was 2, now 3"):
+        bc.run(dataclasses.replace(default, shift=3))
+    with pytest.raises(ConfigError, match="holds a bc run, not a world-model one"):
+        world_model.run(world_model_config(dataset, config.out))
 
 
 def test_log_lines_after_the_checkpoint_are_cut(tmp_path: Path, dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
