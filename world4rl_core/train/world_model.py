@@ -5,7 +5,7 @@ import dataclasses
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import nn
@@ -22,8 +22,13 @@ from world4rl_core.nets.random_rows import RandomRows, mixed_seed
 from world4rl_core.train import ranges
 from world4rl_core.train.distributed import World, join
 from world4rl_core.train.run import Run
+from world4rl_core.world_model.denoiser import DenoiserConfig
+from world4rl_core.world_model.edm import NoiseConfig
 from world4rl_core.world_model.loss import LossConfig, unrolled_loss
-from world4rl_core.world_model.model import WorldModel, preset
+from world4rl_core.world_model.model import WorldModel, WorldModelConfig, preset
+from world4rl_core.world_model.sampler import SamplerConfig
+
+C = TypeVar("C", DenoiserConfig, NoiseConfig, SamplerConfig)
 
 
 @dataclass(frozen=True)
@@ -38,13 +43,25 @@ class Config:
     """Size of the network: `paper` is DIAMOND's, `cpu` folds pixels into channels and computes in bf16."""
     encoding: EncodingName = "two-hot"
     """How actions enter the network."""
+    bins: int | None = None
+    """Bins of a two-hot or one-hot action dimension (default: the architecture's)."""
+    history: int | None = None
+    """Frames, each with its action, that the next one is drawn from (default: the architecture's)."""
     cameras: tuple[str, ...] | None = None
     """Camera views, side by side in one frame (default: all)."""
     size: tuple[int, int] | None = None
     """Height and width of one view (default: as recorded)."""
     loss: LossConfig = field(default_factory=LossConfig)
+    noise_schedule: Literal["log-normal", "uniform"] | None = None
+    """How noise levels are drawn in training; `uniform` is the paper's Algorithm 1 (default: the architecture's)."""
+    offset_noise: float | None = None
+    """Deviation of the noise that is constant over a channel (default: the architecture's; 0: none)."""
     denoising_steps: int | None = None
     """Steps in which a frame is drawn (default: as suits the architecture)."""
+    solver: Literal["euler", "heun"] | None = None
+    """How each of those steps is made; Heun calls the network twice (default: the architecture's)."""
+    churn: float | None = None
+    """Noise put back before each of those steps (default: the architecture's; 0: none)."""
     steps: int = 1000
     """Gradient steps."""
     batch: int = 32
@@ -91,14 +108,7 @@ def run(config: Config) -> Path:
     cache = FrameCache.build(config.data, cameras=config.cameras, size=config.size)
     training, held_out = split_episodes(cache, fraction=config.held_out, seed=config.seed)
     torch.manual_seed(config.seed)
-    height, width = cache.frames.shape[1:3]
-    shape = preset(config.architecture, action_dim=cache.action_dim, height=height, width=width)
-    steps = config.denoising_steps or shape.sampler.steps
-    shape = dataclasses.replace(
-        shape,
-        sampler=dataclasses.replace(shape.sampler, steps=steps),
-        denoiser=dataclasses.replace(shape.denoiser, encoding=config.encoding),
-    )
+    shape = shape_of(config, cache)
     trainer = Trainer(WorldModel(shape).to(world.device), config, world)
     share = world.share(config.batch)
     sampler = SegmentSampler(
@@ -126,6 +136,28 @@ def run(config: Config) -> Path:
         }
     )  # fmt: skip
     return config.out
+
+
+def shape_of(config: Config, cache: FrameCache) -> WorldModelConfig:
+    """The network and its sampler: the architecture's, and what the options say instead."""
+    height, width = cache.frames.shape[1:3]
+    shape = preset(config.architecture, action_dim=cache.action_dim, height=int(height), width=int(width))
+    noise = _replaced(shape.denoiser.noise, schedule=config.noise_schedule, offset=config.offset_noise)
+    return dataclasses.replace(
+        shape,
+        denoiser=_replaced(
+            shape.denoiser, encoding=config.encoding, bins=config.bins, history=config.history, noise=noise
+        ),
+        sampler=_replaced(
+            shape.sampler, steps=config.denoising_steps, method=config.solver, churn=config.churn
+        ),
+    )  # fmt: skip
+
+
+def _replaced(config: C, **asked: Any) -> C:
+    """With those values that are not None."""
+    given = {name: value for name, value in asked.items() if value is not None}
+    return dataclasses.replace(config, **given)
 
 
 class Trainer:

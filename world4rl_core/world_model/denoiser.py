@@ -46,6 +46,8 @@ class DenoiserConfig:
                 "history, action_dim and unshuffle must be at least 1, "
                 f"got {self.history}, {self.action_dim} and {self.unshuffle}"
             )
+        if self.bins < 2:
+            raise ConfigError(f"two-hot and one-hot actions need at least 2 bins, got {self.bins}")
         if self.unet.condition < self.history:
             raise ConfigError(f"unet.condition {self.unet.condition} must be at least the history {self.history}")
 

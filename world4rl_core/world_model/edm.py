@@ -30,6 +30,8 @@ class NoiseConfig:
     """How sigma is drawn: `log-normal` (EDM) or `uniform` (Algorithm 1 of World4RL, literally)."""
 
     def __post_init__(self) -> None:
+        if not self.offset >= 0.0:
+            raise ConfigError(f"offset noise must not be negative, got {self.offset}")
         if not 0.0 < self.low < self.high:
             raise ConfigError(f"noise levels must satisfy 0 < low < high, got low {self.low} and high {self.high}")
         if self.schedule not in ("log-normal", "uniform"):
