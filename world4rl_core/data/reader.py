@@ -210,5 +210,6 @@ class DatasetReader:
     def _refuse_range(self, action: np.ndarray) -> None:
         raise DataError(
             f"actions reach from {np.nanmin(action):.4g} to {np.nanmax(action):.4g}, wanted [-1, 1]; "
-            "map the recorded range onto [-1, 1] with `rescale_actions`, or convert the dataset"
+            "`train world-model` and `train reward` map the recorded range onto [-1, 1] with --rescale-actions; "
+            "to clone, refine or export, convert the dataset"
         )

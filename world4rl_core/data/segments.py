@@ -136,8 +136,8 @@ def _long_enough(cache: FrameCache, episodes: np.ndarray, *, rows: int, drop_sho
     if short.any() and not drop_short:
         raise DataError(
             f"{int(short.sum())} of {len(episodes)} episodes are shorter than a segment needs ({rows} frames for this "
-            f"history and horizon); episode {episodes[short][0]} has {lengths[short][0]}. Lower them, or drop short "
-            "episodes"
+            f"history and horizon); episode {episodes[short][0]} has {lengths[short][0]}. Lower --history or "
+            "--loss.unroll, or leave short episodes out with --drop-short"
         )
     if short.all():
         raise DataError(f"every episode is shorter than {rows} frames; lower the history or the horizon")

@@ -19,13 +19,20 @@ def held_out_episodes(data: Sequence[Path], *, world_model: Path, reward: Path |
     reward: None where only the world model has to be asked.
 
     data: exactly the datasets of the training (the default, when empty), of which the held-out part is taken, or new
-    ones, of which every episode is. Raises DataError for a mixture and for frames or actions of another shape.
+    ones, of which every episode is. Raises DataError for a mixture, for frames or actions of another shape, and for
+    new datasets where the world model rescaled the actions of its own.
     """
     model = load_model_state(world_model, "world-model")
     training = model["provenance"]["training"]
     size = None if training["size"] is None else (int(training["size"][0]), int(training["size"][1]))
     roots = list(data) or [Path(root) for root in training["data"]]
-    cache = FrameCache.build(roots, cameras=training["cameras"], size=size)
+    rescaled = training.get("rescale_actions", False)
+    cache = FrameCache.build(roots, cameras=training["cameras"], size=size, rescale_actions=rescaled)
+    if rescaled and cache.hash != model["provenance"]["data"]:
+        raise DataError(
+            f"{world_model} maps the recorded range of its own datasets' actions onto [-1, 1], "
+            "others have another range; leave --data out to use its held-out episodes"
+        )
     _check_shapes(cache, model["config"], world_model)
     episodes = np.arange(cache.num_episodes)
     trained = [(world_model, model["provenance"])]

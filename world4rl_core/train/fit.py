@@ -18,12 +18,15 @@ class Part:
     action_dim: int | None = None
     cameras: tuple[str, ...] | None = None
     """The views of a frame, from left to right."""
+    actions: str | None = None
+    """`as recorded` or `rescaled`."""
 
 
 def data_part(cache: FrameCache) -> Part:
     """The datasets."""
     height, width = cache.frames.shape[1:3]
-    return Part("data", (int(height), int(width)), cache.action_dim, tuple(cache.cameras))
+    actions = _actions(cache.action_bounds is not None)
+    return Part("data", (int(height), int(width)), cache.action_dim, tuple(cache.cameras), actions)
 
 
 def policy_part(state: Mapping[str, Any]) -> Part:
@@ -36,7 +39,8 @@ def world_model_part(state: Mapping[str, Any]) -> Part:
     """A world model's checkpoint."""
     config = state["config"]
     frame = (config["height"], config["width"])
-    return Part("world model", frame, config["denoiser"]["action_dim"], _cameras(state))
+    actions = _actions(state["provenance"]["training"].get("rescale_actions", False))
+    return Part("world model", frame, config["denoiser"]["action_dim"], _cameras(state), actions)
 
 
 def reward_part(state: Mapping[str, Any]) -> Part:
@@ -50,6 +54,7 @@ def refuse_mismatch(*parts: Part) -> None:
         ("frame", "train all on the same --size and --cameras"),
         ("action_dim", "train all on datasets of the same robot"),
         ("cameras", "train all on the same --cameras"),
+        ("actions", "pass --rescale-actions always or never; policies are only cloned and refined as recorded"),
     ):
         told = {part.name: getattr(part, name) for part in parts if getattr(part, name) is not None}
         if len(set(told.values())) > 1:
@@ -61,6 +66,10 @@ def _said(value: Any) -> str:
     if isinstance(value, tuple):
         return ("+" if isinstance(value[0], str) else "x").join(map(str, value))
     return str(value)
+
+
+def _actions(rescaled: bool) -> str:
+    return "rescaled" if rescaled else "as recorded"
 
 
 def _cameras(state: Mapping[str, Any]) -> tuple[str, ...] | None:

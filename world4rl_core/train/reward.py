@@ -56,6 +56,8 @@ class Config:
     cameras: tuple[str, ...] | None = None
     size: tuple[int, int] | None = None
     """Height and width of one view (default: as recorded)."""
+    rescale_actions: bool = False
+    """Map the recorded range of each action dimension onto [-1, 1], as the world model does."""
     steps: int = 800
     """Gradient steps."""
     batch: int = 96
@@ -124,7 +126,9 @@ def run(config: Config) -> Path:
     folder = Run(config.out, kind="reward", config=config, world=world)
     if folder.is_complete:
         return config.out
-    cache = FrameCache.build(config.data, cameras=config.cameras, size=config.size)
+    cache = FrameCache.build(
+        config.data, cameras=config.cameras, size=config.size, rescale_actions=config.rescale_actions
+    )
     imagined_by = None if config.world_model is None else load_model_state(config.world_model, "world-model")
     if imagined_by is not None:
         refuse_mismatch(data_part(cache), world_model_part(imagined_by))

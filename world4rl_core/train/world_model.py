@@ -51,6 +51,10 @@ class Config:
     """Camera views, side by side in one frame (default: all)."""
     size: tuple[int, int] | None = None
     """Height and width of one view (default: as recorded)."""
+    rescale_actions: bool = False
+    """Map the recorded range of each action dimension onto [-1, 1], for datasets whose actions lie outside."""
+    drop_short: bool = False
+    """Leave out episodes that are shorter than a training segment."""
     loss: LossConfig = field(default_factory=LossConfig)
     noise_schedule: Literal["log-normal", "uniform"] | None = None
     """How noise levels are drawn in training; `uniform` is the paper's Algorithm 1 (default: the architecture's)."""
@@ -105,15 +109,18 @@ def run(config: Config) -> Path:
     folder = Run(config.out, kind="world-model", config=config, world=world)
     if folder.is_complete:
         return config.out
-    cache = FrameCache.build(config.data, cameras=config.cameras, size=config.size)
+    cache = FrameCache.build(
+        config.data, cameras=config.cameras, size=config.size, rescale_actions=config.rescale_actions
+    )
     training, held_out = split_episodes(cache, fraction=config.held_out, seed=config.seed)
     torch.manual_seed(config.seed)
     shape = shape_of(config, cache)
     trainer = Trainer(WorldModel(shape).to(world.device), config, world)
     share = world.share(config.batch)
     sampler = SegmentSampler(
-        cache, training, history=shape.denoiser.history, horizon=config.loss.unroll, seed=config.seed
-    )
+        cache, training, history=shape.denoiser.history, horizon=config.loss.unroll, seed=config.seed,
+        drop_short=config.drop_short,
+    )  # fmt: skip
     first = trainer.load(folder.resume(data=cache.hash))
     provenance = {
         "data": cache.hash, "cameras": cache.cameras, "training": to_json(config), "held_out": held_out.tolist(),

@@ -72,9 +72,9 @@ def test_depth_maps_are_no_cameras(tmp_path):
 
 def test_actions_outside_the_range_are_refused_with_advice(tmp_path):
     root = write(tmp_path, [_scaled(episode) for episode in make_episodes()])
-    with pytest.raises(DataError, match=r"episode 0: actions reach from 0 to .* wanted \[-1, 1\]; .*rescale_actions"):
+    with pytest.raises(DataError, match=r"episode 0: actions reach from 0 to .* wanted \[-1, 1\]; .*--rescale-actions"):
         DatasetReader(root).episode(0)
-    with pytest.raises(DataError, match="rescale_actions"):
+    with pytest.raises(DataError, match="--rescale-actions"):
         FrameCache.build([root], directory=tmp_path / "cache")
 
 

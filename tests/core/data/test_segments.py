@@ -157,7 +157,7 @@ def test_short_episodes_can_be_dropped(tmp_path):
         for seed, steps in enumerate((3, 9)):
             writer.add(synthetic_episode(seed=seed, steps=steps, size=8))
     mixed = FrameCache.build([tmp_path / "d"])
-    with pytest.raises(DataError, match="1 of 2 episodes are shorter.*episode 0 has 4.*drop short episodes"):
+    with pytest.raises(DataError, match="1 of 2 episodes are shorter.*episode 0 has 4.*--drop-short"):
         SegmentSampler(mixed, np.arange(2), history=6, horizon=1, seed=0)
     sampler = SegmentSampler(mixed, np.arange(2), history=6, horizon=1, seed=0, drop_short=True)
     assert sampler.num_anchors == 9
