@@ -34,6 +34,12 @@ def split_for_reward(
     if not cache.success.any():
         raise DataError("the datasets have no successful frame; a classifier needs both kinds")
     training, held_out = _held_out(cache, share, seed, world_model)
+    if len(held_out) < 2:
+        raise DataError(
+            f"{len(held_out)} of {cache.num_episodes} episodes are held out, two at least are needed: one to choose "
+            "the threshold on, one to judge by; record more, or pass a larger --held-out (without one, the world "
+            "model's held-out episodes are used)"
+        )
     judged, calibration = split_episodes(cache, fraction=0.5, seed=seed, among=held_out)
     if sources is not None:
         wanted = np.flatnonzero([source in sources for source in cache.sources])
@@ -53,11 +59,6 @@ def _held_out(
     if share is not None or world_model is None or world_model["data"] != cache.hash:
         return split_episodes(cache, fraction=SHARE if share is None else share, seed=seed)
     held_out = np.array(world_model["held_out"], dtype=np.int64)
-    if len(held_out) < 2:
-        raise DataError(
-            f"the world model held out {len(held_out)} of these episodes, two at least are needed; train it with a "
-            "larger --held-out, or pass --held-out here and choose the threshold on episodes that it has seen"
-        )
     return np.setdiff1d(np.arange(cache.num_episodes), held_out), held_out
 
 

@@ -53,10 +53,12 @@ def test_with_the_world_models_seed_and_share_the_episodes_are_the_same_unnamed(
     assert kept(unnamed, "reward") == kept(named, "reward")
 
 
-def test_without_episodes_that_the_world_model_has_not_seen_a_share_must_be_given(dataset: Path, tmp_path: Path):
+def test_too_few_held_out_episodes_to_choose_and_to_judge_by_are_refused(dataset: Path, tmp_path: Path):
     cache = FrameCache.build((dataset,))
     options = {"seed": 0, "sources": None, "by_outcome": True, "world_model": {"data": cache.hash, "held_out": [3]}}
-    with pytest.raises(DataError, match="the world model held out 1 of these episodes.*pass --held-out"):
+    with pytest.raises(DataError, match="1 of 24 episodes are held out, two at least.*larger --held-out"):
         split_for_reward(cache, share=None, **options)
+    with pytest.raises(DataError, match="1 of 24 episodes are held out, two at least.*larger --held-out"):
+        split_for_reward(cache, share=0.01, **options)
     other = options | {"world_model": {"data": "other data", "held_out": [3]}}
     assert [len(part) for part in split_for_reward(cache, share=None, **other)] == [20, 2, 2]
