@@ -1,5 +1,5 @@
-"""Gathers demo runs on Meta-World: `python -m results.metaworld_refine runs/demo/<task>-<seed> …` rewrites
-results/metaworld_refine.json, one record a run, and for each task the mean difference over its seeds.
+"""Gathers demo runs on Meta-World: `python -m results.metaworld_refine runs/demo/<task>-<seed> …` adds
+to results/metaworld_refine.json one record a run, and for each task and recipe the mean difference over its seeds.
 """
 
 import sys

@@ -1,7 +1,8 @@
 """What demo runs found, one record a run, for the files of results/: see metaworld_refine.py and twin_refine.py.
 
 Runs that made things worse are gathered like any other, and so are those that the gate refused to refine. Runs whose
-sizes differ from the recipe of today are `exploratory`: they are shown and left out of the means.
+sizes differed from the recipe of their day are `exploratory`: they are shown and left out of the means, of which there is
+one for each recipe. Records stay in the file when others are gathered, so that no run can be forgotten.
 """
 
 import json
@@ -105,12 +106,11 @@ def _recipe_sizes(task: str) -> dict[str, float]:
 
 
 def summary(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """For each task the mean difference over its seeds, each seed a stratum, with its 95 % interval."""
+    """For each task and recipe the mean difference over its seeds, each seed a stratum, with its 95 % interval."""
     rows = []
-    for task in sorted({row["task"] for row in records}):
-        mine = [row for row in records if row["task"] == task and not row["refused"] and not row["exploratory"]]
-        if not mine:
-            continue
+    counted = [row for row in records if not row["refused"] and not row["exploratory"]]
+    for task, recipe in sorted({_group(row) for row in counted}):
+        mine = [row for row in counted if _group(row) == (task, recipe)]
         tables = [
             PairedCounts(
                 both=row["cloned"] - row["broken"],
@@ -127,9 +127,19 @@ def summary(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 "seeds": [row["seed"] for row in mine],
                 "mean_difference": round(pooled.estimate, 4),
                 "interval": [round(pooled.low, 4), round(pooled.high, 4)],
+                "sizes": mine[0]["sizes"],
             }
         )
     return rows
+
+
+def _group(row: dict[str, Any]) -> tuple[str, str]:
+    return row["task"], json.dumps(row["sizes"], sort_keys=True)
+
+
+def merged(kept: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """All records in order; one that is gathered again replaces itself."""
+    return sorted({_order(row): row for row in [*kept, *new]}.values(), key=_order)
 
 
 def _order(row: dict[str, Any]) -> tuple[str, int, str]:
@@ -137,9 +147,10 @@ def _order(row: dict[str, Any]) -> tuple[str, int, str]:
 
 
 def gather(out: Path, folders: list[str], bench: str) -> None:
-    """Writes and prints the file from these demo folders; leaves with a message where one is not complete."""
+    """Adds these demo folders to the file and prints it; leaves with a message where one is not complete."""
+    kept = json.loads(out.read_text())["records"] if out.is_file() else []
     try:
-        records = sorted((record(Path(folder), bench) for folder in folders), key=_order)
+        records = merged(kept, [record(Path(folder), bench) for folder in folders])
     except DataError as error:
         sys.exit(str(error))
     out.write_text(json.dumps({"records": records, "tasks": summary(records)}, indent=1) + "\n")

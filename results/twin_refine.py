@@ -1,5 +1,5 @@
-"""Gathers demo runs on the digital twin: `python -m results.twin_refine runs/demo/<task>-<seed> …` rewrites
-results/twin_refine.json, one record a run, and for each task the mean difference over its seeds.
+"""Gathers demo runs on the digital twin: `python -m results.twin_refine runs/demo/<task>-<seed> …` adds
+to results/twin_refine.json one record a run, and for each task and recipe the mean difference over its seeds.
 """
 
 import sys

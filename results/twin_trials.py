@@ -1,5 +1,5 @@
-"""Gathers the trials of demo runs: `python -m results.twin_trials runs/demo/<task>-<seed> …` rewrites
-results/twin_trials.json, one record a session of interleaved trials through ROS, franky and the simulated arm.
+"""Gathers the trials of demo runs: `python -m results.twin_trials runs/demo/<task>-<seed> …` adds to
+results/twin_trials.json one record a session of interleaved trials through ROS, franky and the simulated arm.
 """
 
 import json
@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from results.refine_runs import COMMAND
+from results.refine_runs import COMMAND, merged
 from world4rl_core.errors import TrialError
 from world4rl_core.evaluation.session import summarise
 from world4rl_core.runtime.trial_record import read_session
@@ -41,14 +41,13 @@ def record(folder: Path) -> dict[str, Any]:
 
 
 def main(folders: list[str]) -> None:
-    """Rewrites the file from these demo folders."""
+    """Adds these demo folders to the file."""
+    kept = json.loads(OUT.read_text())["records"] if OUT.is_file() else []
     try:
-        records = [record(Path(folder)) for folder in folders]
+        records = merged(kept, [record(Path(folder)) for folder in folders])
     except TrialError as error:
         sys.exit(str(error))
-    OUT.write_text(
-        json.dumps({"records": sorted(records, key=lambda row: (row["task"], row["seed"]))}, indent=1) + "\n"
-    )
+    OUT.write_text(json.dumps({"records": records}, indent=1) + "\n")
     print(OUT.read_text())
 
 

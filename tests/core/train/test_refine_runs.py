@@ -52,3 +52,25 @@ def test_a_demo_of_the_other_bench_is_refused(tmp_path: Path, task: str, bench: 
     assert refine_runs.record(folder, other)["task"] == task
     with pytest.raises(DataError, match=f"a demo on the {other} bench; .*results.{other}_refine"):
         refine_runs.record(folder, bench)
+
+
+def row(seed: int, *, date: str, policy: int = 300, exploratory: bool = False) -> dict:
+    """A record as it lies in the file, ten points better than its clone."""
+    counts = {"episodes": 20, "cloned": 10, "refined": 12, "fixed": 4, "broken": 2}
+    return {
+        "task": "press_button", "seed": seed, "refused": False, "exploratory": exploratory, "sizes": {"policy": policy},
+        "measured": {"date": date}, **counts,
+    }  # fmt: skip
+
+
+def test_records_are_never_forgotten_and_gathered_again_only_once() -> None:
+    old, other = row(0, date="2026-01-01"), row(1, date="2026-01-01")
+    again, newer = dict(old, refined=13), row(0, date="2026-01-02", policy=450)
+    assert refine_runs.merged([other, old], [again, newer]) == [again, newer, other]
+
+
+def test_there_is_one_mean_for_each_recipe_and_none_for_explorations() -> None:
+    rows = [row(0, date="1"), row(1, date="1"), row(0, date="2", policy=450), row(2, date="3", exploratory=True)]
+    found = refine_runs.summary(rows)
+    assert [(one["sizes"]["policy"], one["seeds"]) for one in found] == [(300, [0, 1]), (450, [0])]
+    assert found[0]["mean_difference"] == pytest.approx(0.1)
