@@ -1,8 +1,8 @@
 """What demo runs found, one record a run, for the files of results/: see metaworld_refine.py and twin_refine.py.
 
 Runs that made things worse are gathered like any other, and so are those that the gate refused to refine. Runs whose
-sizes differed from the recipe of their day are `exploratory`: they are shown and left out of the means, of which there is
-one for each recipe. Records stay in the file when others are gathered, so that no run can be forgotten.
+sizes differed from the recipe of their day are `exploratory`: they are shown and left out of the means, of which there
+is one for each recipe. Records stay in the file when others are gathered, so that no run can be forgotten.
 """
 
 import json
