@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from world4rl_core.errors import DataError
 from world4rl_core.evaluation.statistics import Interval, outcomes_of, wilson
+from world4rl_core.nets.checkpoint import load_model_state
 
 
 @dataclass(frozen=True)
@@ -93,18 +94,30 @@ class CheckpointRates:
 
 
 def read_checkpoints(path: Path) -> list[CheckpointRates]:
-    """Read `[{"policy": name, "imagined": [successes, episodes], "real": [successes, episodes]}, ...]`.
+    """Imagined and real success of policies: the evaluation.json of a comparison of a refinement's iterates.
 
-    Raises DataError when the file is missing or of another form.
+    Or a list `[{"policy": name, "imagined": [successes, episodes], "real": [successes, episodes]}, ...]`. Policies that
+    do not know their imagined success are left out. Raises DataError when the file is missing or of another form.
     """
-    wanted = '[{"policy": "cloned", "imagined": [38, 100], "real": [61, 180]}, ...]'
+    wanted = 'the evaluation.json of iterates, or [{"policy": "cloned", "imagined": [38, 100], "real": [61, 180]}, ...]'
     try:
-        rows = json.loads(path.read_text())
+        found = json.loads(path.read_text())
+        rows = _of_iterates(found) if isinstance(found, dict) else found
         return [CheckpointRates(row["policy"], wilson(*row["imagined"]), wilson(*row["real"])) for row in rows]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{path}: cannot read checkpoints ({type(error).__name__}: {error}); wanted {wanted}"
         ) from error
+
+
+def _of_iterates(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
+    outcomes = evaluation["outcomes"]
+    rows = []
+    for name, policy in evaluation["policies"].items():
+        imagined = load_model_state(Path(policy["path"]), "policy")["provenance"].get("imagined")
+        real = [sum(bool(row["success"][name]) for row in outcomes), len(outcomes)]
+        rows += [{"policy": name, "imagined": imagined, "real": real}] if imagined else []
+    return rows
 
 
 def confusion_by_source(sources: Sequence[str], real: ArrayLike, imagined: ArrayLike) -> dict[str, Confusion]:

@@ -32,7 +32,7 @@ class Config:
     episodes: int = 200
     """Most held-out episodes to replay."""
     checkpoints: Path | None = None
-    """JSON list of policies with imagined and real success counts, to be drawn against each other."""
+    """Imagined against real success: the evaluation.json of a refinement's iterates, or a JSON list of counts."""
     films: int = 6
     """Episodes shown as film strips, disagreements first."""
     limits: Limits = field(default_factory=Limits)

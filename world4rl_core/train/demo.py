@@ -75,12 +75,12 @@ class MetaWorldBench:
             )
         )  # fmt: skip
 
-    def compare(self, policies: tuple[Path, ...], names: tuple[str, ...], out: Path) -> str:
+    def compare(self, policies: tuple[Path, ...], names: tuple[str, ...], out: Path, *, most: int | None = None) -> str:
         """The policies' success from the same initial states; the answer is a table."""
         config = self.config
         return real.run(
             real.Config(
-                policy=policies, names=names, out=out, episodes=config.episodes, workers=config.workers,
-                seed=config.seed,
+                policy=policies, names=names, out=out, episodes=min(config.episodes, most or config.episodes),
+                workers=config.workers, seed=config.seed,
             )
         )  # fmt: skip

@@ -1,5 +1,6 @@
 """The whole loop as a list of stages, for any simulator: record, clone, imagine, judge, refine, compare."""
 
+import dataclasses
 import json
 import logging
 import time
@@ -30,6 +31,8 @@ EPISODE_S, CLONE_STEP_S, WORLD_MODEL_STEP_S, REWARD_S, REWARD_STEP_S, TRUST_S, I
     0.08, 0.013, 0.215, 15.0, 0.125, 10.0, 4.0, 16.0,
 )  # fmt: skip
 """Typical seconds of the stages and their parts on two quiet cores, for the time that is left."""
+ITERATE_EPISODES = 60
+"""Initial states on which policies from the course of a refinement are played."""
 ROUND_SEED = 1000
 """Between the seeds of two rounds' episodes, so that no round meets the scenes of another."""
 
@@ -53,8 +56,8 @@ class Bench(Protocol):
         """Records what the dataset `out` still misses."""
         ...
 
-    def compare(self, policies: tuple[Path, ...], names: tuple[str, ...], out: Path) -> str:
-        """The policies' success from the same initial states; the answer is a table."""
+    def compare(self, policies: tuple[Path, ...], names: tuple[str, ...], out: Path, *, most: int | None = None) -> str:
+        """The policies' success from the same initial states, at most so many; evaluation.json in `out` and a table."""
         ...
 
 
@@ -146,12 +149,28 @@ def stages(
         Stage("judge the world model", lambda: trust.run(check), typical_s=TRUST_S),
         Stage("refine the policy in imagination", lambda: refine.run(improve), typical_s=_refine_s(recipe)),
         _comparison(bench, Places(at.out)),
+        Stage(
+            "hold imagined against real success on the way",
+            lambda: _hold_iterates(bench, at, check),
+            typical_s=TRUST_S + COMPARISON_S,
+        ),
         *(
             stage
             for number in range(2, at.rounds + 1)
             for stage in _later_round(bench, recipe, at, number, seed=seed, override_trust=override_trust)
         ),
     ]
+
+
+def _hold_iterates(bench: Bench, at: Places, check: trust.Config) -> None:
+    """Plays policies from the course of the refinement, and adds what imagination said of each to the trust report."""
+    iterates = sorted((at.refined / "iterates").glob("*.safetensors"))
+    if not iterates:  # of an older run
+        return
+    chosen = [iterates[round(part * (len(iterates) - 1) / 3)] for part in range(min(4, len(iterates)))]
+    policies = tuple(dict.fromkeys(chosen))
+    bench.compare(policies, tuple(f"after {int(path.stem)}" for path in policies), at.on_the_way, most=ITERATE_EPISODES)
+    trust.run(dataclasses.replace(check, checkpoints=at.on_the_way / "evaluation.json"))
 
 
 def _world_model_s(recipe: Recipe) -> float:

@@ -60,6 +60,11 @@ class Places:
         return self.of_rounds("evaluation")
 
     @property
+    def on_the_way(self) -> Path:
+        """How policies from the course of the first refinement do in the simulator."""
+        return self.out / "evaluation-on-the-way"
+
+    @property
     def newest_models(self) -> Path:
         """Where the last round's world model and classifier lie."""
         return self.out if self.rounds == 1 else self.refined_in(self.rounds).parent

@@ -72,6 +72,8 @@ class Config:
         ranges.share(self, "inside", whole=True)
 
 
+ITERATE = "iterates/{:04d}.safetensors"
+"""The policy at each evaluation, with what imagination says of it: `world4rl evaluate` compares that with reality."""
 _HERE = Path()
 PRESETS = {
     "cpu": Config(_HERE, _HERE, _HERE, (), _HERE),
@@ -103,6 +105,7 @@ def run(config: Config) -> Path:
         cloned = refinement.passage.figures | refinement.evaluate()
         reason = refinement.stopping.check(cloned)
         folder.log(0, cloned)
+        folder.keep(ITERATE.format(0), refinement.iterate_state(0, cloned))
     with folder.progress(config.iterations, done=first, unit="iteration") as bar:
         for iteration in range(first, config.iterations):
             if reason:
@@ -111,6 +114,7 @@ def run(config: Config) -> Path:
             figures = refinement.iterate(iteration)
             if (iteration + 1) % config.evaluate_every == 0:
                 figures |= refinement.evaluate()
+                folder.keep(ITERATE.format(iteration + 1), refinement.iterate_state(iteration + 1, figures))
             folder.log(iteration + 1, figures)
             bar.set_postfix(imagined=f"{figures['imagined_success_noisy']:.2f}", kl=f"{figures.get('kl_clone', 0):.3f}")
             bar.update()
@@ -179,6 +183,13 @@ class Refinement:
         judged = evaluate(self.judge_env, self.policy)
         counts = self.world.mean(torch.tensor([judged.rate, judged.uncertainty], device=self.world.device)).tolist()
         return {"imagined_success": counts[0], "uncertainty": counts[1]}
+
+    def iterate_state(self, iteration: int, figures: dict[str, float]) -> State:
+        """The policy as it is now, with its imagined successes and episodes."""
+        episodes = self.config.imagination.envs
+        told = {"imagined": [round(figures["imagined_success"] * episodes), episodes]}
+        state = self.result("an iterate")
+        return state | {"step": iteration, "provenance": state["provenance"] | told}
 
     def state(self, iteration: int) -> State:
         return {

@@ -5,6 +5,7 @@ log.jsonl              one object a logged step
 events.out.tfevents.*  the same for TensorBoard
 checkpoint.safetensors newest training state: weights, optimiser, step, which data
 model.safetensors      the result; there only when the run is complete
+iterates/              of a refinement: the policy at each evaluation
 .lock                  held by the process that trains here
 """
 
@@ -98,6 +99,11 @@ class Run:
         if self.world.is_main:
             save_state(self.folder / CHECKPOINT, state | {DATA_HASH: self._data})
         self._saved_s = time.monotonic()
+
+    def keep(self, name: str, state: State) -> None:
+        """Writes a state that stays, beside the newest one."""
+        if self.world.is_main:
+            save_state(self.folder / name, state)
 
     def save_if_due(self, make_state: Callable[[], State]) -> None:
         """Saves when `save_every_s` have passed since the last time."""

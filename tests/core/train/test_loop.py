@@ -59,10 +59,15 @@ class SquareBench:
                 self.recorded.append(source)
         return out
 
-    def compare(self, policies: tuple[Path, ...], names: tuple[str, ...], out: Path) -> str:
-        """Both policies are there; nobody plays them."""
-        assert all((policy / run.MODEL).is_file() for policy in policies)
+    def compare(self, policies: tuple[Path, ...], names: tuple[str, ...], out: Path, *, most: int | None = None) -> str:
+        """All policies are there; nobody plays them."""
+        assert all(load_model_state(policy, "policy")["weights"] for policy in policies)
         self.compared.append(names)
+        told = {"policies": {name: {"path": str(policy)} for name, policy in zip(names, policies, strict=True)}}
+        told["outcomes"] = [{"success": dict.fromkeys(names, won)} for won in (True, False)]
+        if most is not None:
+            out.mkdir(parents=True, exist_ok=True)
+            (out / "evaluation.json").write_text(json.dumps(told))
         return "cloned 1/2, refined 2/2"
 
 
@@ -100,7 +105,10 @@ def test_with_a_reason_the_loop_goes_on_to_its_answer(refused: tuple[SquareBench
     trained = [(folder / run.MODEL).stat().st_mtime_ns for folder in (at.clone, at.world_model, at.reward)]
     answer = go(bench, at, override_trust="a tiny model for a test")
     assert answer == f"cloned 1/2, refined 2/2\nreport: {at.out / 'report.html'}"
-    assert bench.compared == [("cloned", "refined")]
+    assert bench.compared == [("cloned", "refined"), ("after 0",)]
+    held = json.loads((at.trust / "trust.json").read_text())["checkpoints"]
+    assert [(one["policy"], one["real"]["estimate"]) for one in held] == [("after 0", 0.5)]
+    assert 0.0 <= held[0]["imagined"]["estimate"] <= 1.0
     assert trained == [(folder / run.MODEL).stat().st_mtime_ns for folder in (at.clone, at.world_model, at.reward)]
     assert load_model_state(at.refined, "policy")["provenance"]["override_trust"] == "a tiny model for a test"
     times = json.loads((at.out / loop.TIMES).read_text())
