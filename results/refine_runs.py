@@ -15,10 +15,37 @@ from world4rl_core.errors import DataError
 from world4rl_core.evaluation.statistics import PairedCounts, pool_stratified
 from world4rl_core.nets.checkpoint import load_model_state
 from world4rl_core.train.loop import REFUSED
+from world4rl_core.train.places import Places
 from world4rl_core.train.recipes import recipe_for
 
 COMMAND = "world4rl demo {bench} --task {task} --seed {seed} --out runs/demo/{task}-{seed}"
 COUNTS = ("true_success", "false_success", "false_failure", "true_failure")
+
+
+def bench_of(folder: Path) -> str:
+    """`twin` or `metaworld`: where a demo's episodes were recorded."""
+    recorded = json.loads((folder / "data" / "policy" / "meta" / "collection.json").read_text())
+    return "twin" if "rig" in recorded else "metaworld"  # only the twin is built from a rig file
+
+
+def records(folder: Path, bench: str) -> list[dict[str, Any]]:
+    """The record of a demo folder, and one of each later round that it has: the last policy against the cloned one."""
+    found, number = [record(folder, bench)], 2
+    while (file := (at := Places(folder, number)).evaluation / "evaluation.json").is_file():
+        evaluation, first = json.loads(file.read_text()), found[0]
+        state = load_model_state(at.refined_in(number), "policy")
+        deployed = json.loads((at.deployed(number) / "meta" / "info.json").read_text())["total_episodes"]
+        found.append(
+            {
+                **{key: first[key] for key in ("task", "seed", "exploratory")},
+                "sizes": first["sizes"] | {"rounds": number, f"policy_{number}": deployed},
+                "gate": state["provenance"]["gate"],
+                "measured": {key: evaluation[key] for key in ("date", "machine")},
+                **_compared(evaluation, f"refined-{number}", f"{first['command']} --rounds {number}"),
+            }
+        )
+        number += 1
+    return found
 
 
 def record(folder: Path, bench: str) -> dict[str, Any]:
@@ -32,7 +59,7 @@ def record(folder: Path, bench: str) -> dict[str, Any]:
     judged = json.loads(trust.read_text())
     recorded = json.loads((folder / "data" / "policy" / "meta" / "collection.json").read_text())
     task, seed = recorded["task"], recorded["seed"]
-    played = "twin" if "rig" in recorded else "metaworld"  # only the twin is built from a rig file
+    played = bench_of(folder)
     if played != bench:
         raise DataError(f"{folder}: a demo on the {played} bench; gather it with `python -m results.{played}_refine`")
     command = COMMAND.format(bench=bench, task=shlex.quote(task), seed=seed)
@@ -48,7 +75,9 @@ def record(folder: Path, bench: str) -> dict[str, Any]:
     }
     evaluation = folder / "evaluation" / "evaluation.json"
     if evaluation.is_file():
-        return found | _compared(folder, json.loads(evaluation.read_text()), command)
+        override = load_model_state(folder / "refined", "policy")["provenance"]["override_trust"]
+        command += f" --override-trust {shlex.quote(override)}" if override else ""
+        return found | _compared(json.loads(evaluation.read_text()), "refined", command)
     refused = folder / REFUSED
     if judged["go"] and not refused.is_file():
         raise DataError(f"{folder}: no evaluation; run `world4rl demo {bench} --out {folder}` to its end")
@@ -56,11 +85,9 @@ def record(folder: Path, bench: str) -> dict[str, Any]:
     return found | {"refused": True, **why, "command": command}
 
 
-def _compared(folder: Path, found: dict[str, Any], command: str) -> dict[str, Any]:
-    comparison = found["comparisons"]["refined"]
+def _compared(found: dict[str, Any], name: str, command: str) -> dict[str, Any]:
+    comparison = found["comparisons"][name]
     counts = comparison["counts"]
-    override = load_model_state(folder / "refined", "policy")["provenance"]["override_trust"]
-    command += f" --override-trust {shlex.quote(override)}" if override else ""
     return {
         "refused": False,
         "episodes": found["settings"]["episodes"],
@@ -105,10 +132,10 @@ def _recipe_sizes(task: str) -> dict[str, float]:
     }
 
 
-def summary(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """For each task and recipe the mean difference over its seeds, each seed a stratum, with its 95 % interval."""
-    rows = []
-    counted = [row for row in records if not row["refused"] and not row["exploratory"]]
+    means = []
+    counted = [row for row in rows if not row["refused"] and not row["exploratory"]]
     for task, recipe in sorted({_group(row) for row in counted}):
         mine = [row for row in counted if _group(row) == (task, recipe)]
         tables = [
@@ -121,7 +148,7 @@ def summary(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
             for row in mine
         ]
         pooled = pool_stratified(tables)
-        rows.append(
+        means.append(
             {
                 "task": task,
                 "seeds": [row["seed"] for row in mine],
@@ -130,7 +157,7 @@ def summary(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 "sizes": mine[0]["sizes"],
             }
         )
-    return rows
+    return means
 
 
 def _group(row: dict[str, Any]) -> tuple[str, str]:
@@ -150,8 +177,8 @@ def gather(out: Path, folders: list[str], bench: str) -> None:
     """Adds these demo folders to the file and prints it; leaves with a message where one is not complete."""
     kept = json.loads(out.read_text())["records"] if out.is_file() else []
     try:
-        records = merged(kept, [record(Path(folder), bench) for folder in folders])
+        rows = merged(kept, [row for folder in folders for row in records(Path(folder), bench)])
     except DataError as error:
         sys.exit(str(error))
-    out.write_text(json.dumps({"records": records, "tasks": summary(records)}, indent=1) + "\n")
+    out.write_text(json.dumps({"records": rows, "tasks": summary(rows)}, indent=1) + "\n")
     print(out.read_text())

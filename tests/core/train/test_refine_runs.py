@@ -74,3 +74,27 @@ def test_there_is_one_mean_for_each_recipe_and_none_for_explorations() -> None:
     found = refine_runs.summary(rows)
     assert [(one["sizes"]["policy"], one["seeds"]) for one in found] == [(300, [0, 1]), (450, [0])]
     assert found[0]["mean_difference"] == pytest.approx(0.1)
+
+
+def test_a_second_round_is_a_record_of_its_own_against_the_clone(tmp_path: Path) -> None:
+    folder = demo(tmp_path)
+    written = {
+        "data/policy-2/meta/info.json": {"total_episodes": 150},
+        "evaluation-2/evaluation.json": {
+            "date": "2026-01-02", "machine": "a machine", "settings": {"episodes": 20},
+            "comparisons": {"refined-2": {
+                "counts": {"both": 10, "fixed": 9, "broken": 0, "neither": 1},
+                "difference": {"estimate": 0.45, "low": 0.2, "high": 0.65},
+            }},
+        },
+    }  # fmt: skip
+    for name, content in written.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(json.dumps(content))
+    state = {"kind": "policy", "provenance": {"gate": {"gate_agreement": 0.8}}}
+    save_state(folder / "refined/round-2/refined/model.safetensors", state)
+    first, second = refine_runs.records(folder, "metaworld")
+    assert first["refined"] == 16 and (second["cloned"], second["refined"]) == (10, 19)
+    assert second["command"].endswith("--rounds 2") and second["sizes"]["policy_2"] == 150
+    counted = [row | {"exploratory": False} for row in (first, second)]
+    assert len(refine_runs.summary(counted)) == 2, "another recipe"

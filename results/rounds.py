@@ -1,5 +1,5 @@
-"""What a second round of refinement adds: `python -m results.twin_rounds runs/demo/<task>-<seed> …` rewrites
-results/twin_rounds.json, one record a demo that was run with `--rounds 2`: all policies on the same initial states.
+"""What a second round of refinement adds: `python -m results.rounds runs/demo/<task>-<seed> …` adds to
+results/rounds.json one record a demo that was run with `--rounds 2`: all policies on the same initial states.
 """
 
 import json
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from results.refine_runs import COMMAND
+from results.refine_runs import COMMAND, bench_of, merged
 from world4rl_core.errors import DataError
 from world4rl_core.evaluation.statistics import compare_paired
 from world4rl_core.train.places import Places
@@ -22,13 +22,13 @@ def record(folder: Path) -> dict[str, Any]:
     at = Places(folder, ROUNDS)
     file = at.evaluation / "evaluation.json"
     if not file.is_file():
-        raise DataError(f"{folder}: no second round; run `world4rl demo twin --rounds {ROUNDS} --out {folder}`")
+        raise DataError(f"{folder}: no second round; run `world4rl demo … --rounds {ROUNDS} --out {folder}`")
     found = json.loads(file.read_text())
     names = found["settings"]["names"]
     success = {name: [row["success"][name] for row in found["outcomes"]] for name in names}
     gain = compare_paired(success[names[-2]], success[names[-1]]).difference
     deployed = json.loads((at.deployed(ROUNDS) / "meta" / "info.json").read_text())["total_episodes"]
-    command = COMMAND.format(bench="twin", task=shlex.quote(found["task"]), seed=found["seed"])
+    command = COMMAND.format(bench=bench_of(folder), task=shlex.quote(found["task"]), seed=found["seed"])
     return {
         "task": found["task"],
         "seed": found["seed"],
@@ -43,9 +43,10 @@ def record(folder: Path) -> dict[str, Any]:
 
 
 def main(folders: list[str]) -> None:
-    """Rewrites the file from these demo folders."""
+    """Adds these demo folders to the file."""
+    kept = json.loads(OUT.read_text())["records"] if OUT.is_file() else []
     try:
-        records = [record(Path(folder)) for folder in folders]
+        records = merged(kept, [record(Path(folder)) for folder in folders])
     except DataError as error:
         sys.exit(str(error))
     OUT.write_text(json.dumps({"records": records}, indent=1) + "\n")
