@@ -33,15 +33,15 @@ def from_json(kind: type[C], data: Any, *, where: str = "config") -> C:
     """
     if not isinstance(data, dict):
         raise CheckpointError(f"{where}: expected an object for {kind.__name__}, got {type(data).__name__}")
-    hints = typing.get_type_hints(kind)
-    unknown = sorted(set(data) - {field.name for field in dataclasses.fields(kind)})  # type: ignore[arg-type]
+    hints, fields = typing.get_type_hints(kind), dataclasses.fields(kind)  # type: ignore[arg-type]
+    unknown = sorted(set(data) - {field.name for field in fields})
     if unknown:
         raise CheckpointError(
             f"{where}: unknown key {unknown[0]!r} for {kind.__name__}; it was written by another version"
         )
     missing = [
         field.name
-        for field in dataclasses.fields(kind)  # type: ignore[arg-type]
+        for field in fields
         if field.name not in data and field.default is field.default_factory is dataclasses.MISSING
     ]
     if missing:

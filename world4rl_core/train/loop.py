@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+
 from world4rl_core.errors import TrustError
 from world4rl_core.evaluation import trust
 from world4rl_core.evaluation.report import Folders, write_report
@@ -27,10 +29,6 @@ REFUSED = "refused.json"
 """Why the gate refused to refine; what came before stays."""
 TIMES = "times.json"
 """Seconds spent on each stage, those of interrupted runs included."""
-EPISODE_S, CLONE_STEP_S, WORLD_MODEL_STEP_S, REWARD_S, REWARD_STEP_S, TRUST_S, ITERATION_S, COMPARISON_S = (
-    0.08, 0.013, 0.215, 15.0, 0.125, 10.0, 4.0, 16.0,
-)  # fmt: skip
-"""Typical seconds of the stages and their parts on two quiet cores, for the time that is left."""
 ITERATE_EPISODES = 60
 """Initial states on which policies from the course of a refinement are played."""
 ROUND_SEED = 1000
@@ -122,9 +120,9 @@ def stages(
                 only_successes=True,
                 seed=seed,
             ),
-            typical_s=EPISODE_S * recipe.demonstrations,
+            typical_s=pace.EPISODE_S * recipe.demonstrations,
         ),
-        Stage("clone a policy", lambda: bc.run(clone), typical_s=CLONE_STEP_S * recipe.clone_steps),
+        Stage("clone a policy", lambda: bc.run(clone), typical_s=pace.CLONE_STEP_S * recipe.clone_steps),
         Stage(
             "record episodes of the cloned policy",
             lambda: bench.record(
@@ -136,23 +134,23 @@ def stages(
                 policy=at.clone,
                 seed=seed,
             ),
-            typical_s=EPISODE_S * recipe.policy_episodes,
+            typical_s=pace.EPISODE_S * recipe.policy_episodes,
         ),
         Stage(
             "record random episodes",
             lambda: bench.record("random", random, episodes=recipe.random_episodes, seed=seed),
-            typical_s=EPISODE_S * recipe.random_episodes,
+            typical_s=pace.EPISODE_S * recipe.random_episodes,
         ),
         *([record_arm] if record_arm is not None else []),
-        Stage("train the world model", lambda: world_model.run(imagine), typical_s=_world_model_s(recipe)),
-        Stage("train the success classifier", lambda: reward.run(judge), typical_s=_reward_s(recipe)),
-        Stage("judge the world model", lambda: trust.run(check), typical_s=TRUST_S),
-        Stage("refine the policy in imagination", lambda: refine.run(improve), typical_s=_refine_s(recipe)),
+        Stage("train the world model", lambda: world_model.run(imagine), typical_s=pace.world_model_s(recipe)),
+        Stage("train the success classifier", lambda: reward.run(judge), typical_s=pace.reward_s(recipe)),
+        Stage("judge the world model", lambda: trust.run(check), typical_s=pace.TRUST_S),
+        Stage("refine the policy in imagination", lambda: refine.run(improve), typical_s=pace.refine_s(recipe)),
         _comparison(bench, Places(at.out)),
         Stage(
             "hold imagined against real success on the way",
             lambda: _hold_iterates(bench, at, check),
-            typical_s=TRUST_S + COMPARISON_S,
+            typical_s=pace.TRUST_S + pace.COMPARISON_S,
         ),
         *(
             stage
@@ -162,27 +160,19 @@ def stages(
     ]
 
 
+def on_the_way(iterates: Sequence[Path], *, most: int = 4) -> tuple[Path, ...]:
+    """At most so many of them, evenly apart, the first and the last among them."""
+    count = len(iterates)
+    return tuple(iterates[round(place)] for place in np.linspace(0, count - 1, min(most, count)))
+
+
 def _hold_iterates(bench: Bench, at: Places, check: trust.Config) -> None:
     """Plays policies from the course of the refinement, and adds what imagination said of each to the trust report."""
-    iterates = sorted((at.refined / "iterates").glob("*.safetensors"))
-    if not iterates:  # of an older run
+    policies = on_the_way(sorted((at.refined / "iterates").glob("*.safetensors")))
+    if not policies:  # of an older run
         return
-    chosen = [iterates[round(part * (len(iterates) - 1) / 3)] for part in range(min(4, len(iterates)))]
-    policies = tuple(dict.fromkeys(chosen))
     bench.compare(policies, tuple(f"after {int(path.stem)}" for path in policies), at.on_the_way, most=ITERATE_EPISODES)
     trust.run(dataclasses.replace(check, checkpoints=at.on_the_way / "evaluation.json"))
-
-
-def _world_model_s(recipe: Recipe) -> float:
-    return WORLD_MODEL_STEP_S * (recipe.size / 48) ** 2 * recipe.world_model_steps
-
-
-def _reward_s(recipe: Recipe) -> float:
-    return REWARD_S + REWARD_STEP_S * recipe.reward_steps
-
-
-def _refine_s(recipe: Recipe) -> float:
-    return ITERATION_S * recipe.iterations * recipe.horizon / 25
 
 
 def _comparison(bench: Bench, at: Places) -> Stage:
@@ -192,7 +182,7 @@ def _comparison(bench: Bench, at: Places) -> Stage:
     return Stage(
         "compare the policies in the simulator" + (f" after round {at.rounds}" if at.rounds > 1 else ""),
         lambda: bench.compare(policies, names, at.evaluation),
-        typical_s=COMPARISON_S,
+        typical_s=pace.COMPARISON_S,
         is_answer=True,
     )
 
@@ -215,14 +205,14 @@ def _later_round(
                 policy=before,
                 seed=seed + ROUND_SEED * (number - 1),
             ),
-            typical_s=EPISODE_S * recipe.policy_episodes / 2,
+            typical_s=pace.EPISODE_S * recipe.policy_episodes / 2,
         ),
         Stage(
             f"round {number}: train on them too, and refine again",
             lambda: later_round(
                 config_of(refine.Config, before), number, deployed=deployed, out=at.refined, override_trust=reason
             ).run(),
-            typical_s=_world_model_s(recipe) + _reward_s(recipe) + _refine_s(recipe),
+            typical_s=pace.world_model_s(recipe) + pace.reward_s(recipe) + pace.refine_s(recipe),
         ),
         _comparison(bench, Places(at.out, number)),
     ]

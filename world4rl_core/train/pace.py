@@ -1,6 +1,13 @@
-"""How much longer a list of stages takes, judged by those that are done."""
+"""How much longer a list of stages takes: what each usually needs, corrected by those that are done."""
 
 from collections.abc import Mapping
+
+from world4rl_core.train.recipes import Recipe
+
+EPISODE_S = 0.08
+CLONE_STEP_S = 0.013
+TRUST_S = 10.0
+COMPARISON_S = 16.0
 
 ENOUGH_S = 20.0
 """Typical duration of the finished stages from which on they tell how fast this machine is."""
@@ -22,3 +29,18 @@ def left_s(typical_s: Mapping[str, float], spent_s: Mapping[str, float], *, now:
 def about(seconds: float) -> str:
     """A rough duration for people."""
     return f"about {seconds / 60.0:.0f} min" if seconds >= 90.0 else f"about {max(seconds, 1.0):.0f} s"
+
+
+def world_model_s(recipe: Recipe) -> float:
+    """Typical duration of the world model's training on two quiet cores, as of everything here."""
+    return 0.215 * (recipe.size / 48) ** 2 * recipe.world_model_steps
+
+
+def reward_s(recipe: Recipe) -> float:
+    """Typical duration of the classifier's training, its imagined replays included."""
+    return 15.0 + 0.125 * recipe.reward_steps
+
+
+def refine_s(recipe: Recipe) -> float:
+    """Typical duration of the refinement."""
+    return 4.0 * recipe.iterations * recipe.horizon / 25

@@ -133,3 +133,12 @@ def test_a_bench_and_its_stages_are_named_before_anything_runs(tmp_path: Path) -
         "compare the policies in the simulator after round 2",
     ]  # fmt: skip
     assert len(set(names)) == len(names) and bench.recorded == []
+
+
+@pytest.mark.parametrize(
+    ("count", "chosen"),
+    [(0, []), (1, [0]), (2, [0, 1]), (3, [0, 1, 2]), (4, [0, 1, 2, 3]), (5, [0, 1, 3, 4]), (9, [0, 3, 5, 8])],
+)
+def test_iterates_on_the_way_are_evenly_apart_with_both_ends(count: int, chosen: list[int]) -> None:
+    iterates = [Path(str(number)) for number in range(count)]
+    assert [int(path.name) for path in loop.on_the_way(iterates)] == chosen

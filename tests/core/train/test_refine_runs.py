@@ -10,6 +10,12 @@ from world4rl_core.errors import DataError
 from world4rl_core.nets.checkpoint import save_state
 
 
+def write(folder: Path, files: dict) -> None:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(json.dumps(content))
+
+
 def demo(folder: Path, *, reason: str = "", task: str = "button-press-topdown-v3") -> Path:
     """A finished demo, as far as its record asks."""
     written = {
@@ -30,9 +36,7 @@ def demo(folder: Path, *, reason: str = "", task: str = "button-press-topdown-v3
             }},
         },
     }  # fmt: skip
-    for name, content in written.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(json.dumps(content))
+    write(folder, written)
     save_state(folder / "refined/model.safetensors", {"kind": "policy", "provenance": {"override_trust": reason}})
     return folder
 
@@ -88,9 +92,7 @@ def test_a_second_round_is_a_record_of_its_own_against_the_clone(tmp_path: Path)
             }},
         },
     }  # fmt: skip
-    for name, content in written.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(json.dumps(content))
+    write(folder, written)
     state = {"kind": "policy", "provenance": {"gate": {"gate_agreement": 0.8}}}
     save_state(folder / "refined/round-2/refined/model.safetensors", state)
     first, second = refine_runs.records(folder, "metaworld")

@@ -26,9 +26,9 @@ class People:
         self.ask("")
 
     def ask(self, what: str) -> None:
-        """From now on the operator's answer to this counts, and no answer given before."""
-        if what:
-            self.is_ready, self.judged = False, None
+        """From now on the operator's answer to this counts; so does a verdict given just before a trial ended."""
+        if what == READY:
+            self.is_ready = False
         self.asking = what
         self._on_change()
 
