@@ -26,10 +26,12 @@ class Config:
     device: str = "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def ours(model: WorldModel, batch: int, config: Config) -> Callable[[], object]:
-    """One imagined frame a row through `WorldModel.imagine`."""
+def ours(model: WorldModel, batch: int, config: Config, *, captured: bool = True) -> Callable[[], object]:
+    """One imagined frame a row through `WorldModel.imagine`, or, not captured, without a GPU's graph."""
     model.config = replace(model.config, sampler=SamplerConfig(steps=config.steps))
     history, actions, random = _inputs(model, batch, config)
+    if not captured:
+        return lambda: model.drawn_from(random.normal((batch, *history.shape[2:])), history, actions)
     return lambda: model.imagine(history, actions, random=random)
 
 

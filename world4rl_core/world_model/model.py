@@ -1,5 +1,6 @@
 """The trained transition model as others use it: history and actions in, next frame out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from torch import nn
 
 from world4rl_core.config_json import from_json
 from world4rl_core.errors import ConfigError
+from world4rl_core.nets.captured import Captured
 from world4rl_core.nets.checkpoint import load_model_state, load_weights
 from world4rl_core.nets.random_rows import RandomRows
 from world4rl_core.nets.unet import UNetConfig
@@ -59,6 +61,7 @@ class WorldModel(nn.Module):
         super().__init__()
         self.config = config
         self.denoiser = Denoiser(config.denoiser)
+        self._captured = Captured()
 
     @property
     def history(self) -> int:
@@ -66,7 +69,18 @@ class WorldModel(nn.Module):
 
     @torch.no_grad()
     def imagine(self, history: Frames, actions: Actions, *, random: RandomRows) -> Frame:
-        """One next frame in [-1, 1] a row; `actions[:, i]` was taken at `history[:, i]`."""
+        """One next frame in [-1, 1] a row; `actions[:, i]` was taken at `history[:, i]`.
+
+        On a GPU all denoising steps are one CUDA graph, unless churn draws numbers between them.
+        """
+        noise = random.normal((len(history), *history.shape[2:]))
+        if history.is_cuda and self.config.sampler.churn == 0.0:
+            return self._captured(self.drawn_from, noise, history, actions)
+        return self.drawn_from(noise, history, actions, random=random)
+
+    @torch.no_grad()
+    def drawn_from(self, noise: Frame, history: Frames, actions: Actions, *, random: RandomRows | None = None) -> Frame:
+        """The next frame that this unit-variance noise becomes; `random` is needed for churn only."""
         batch = len(history)
         told = history.new_full((batch,), self.config.history_noise)
         context = self.denoiser.context(history, actions, told)
@@ -74,8 +88,12 @@ class WorldModel(nn.Module):
         def denoise(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
             return self.denoiser.denoise(x, sigma.expand(batch), context)
 
-        noise = random.normal((batch, *history.shape[2:]))
         return sample(denoise, noise, self.config.sampler, random=random).clamp(-1.0, 1.0)
+
+    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> "WorldModel":
+        self._captured.forget()  # weights move: to another device, say
+        super()._apply(fn, recurse)
+        return self
 
 
 def load_world_model(path: Path, *, device: str | torch.device = "cpu") -> WorldModel:

@@ -58,10 +58,11 @@ def karras_sigmas(steps: int, *, low: float, high: float, rho: float = 7.0) -> F
     return torch.cat([sigmas, torch.zeros(1, dtype=torch.float64)]).float()
 
 
-def sample(denoise: Denoise, noise: Sample, config: SamplerConfig, *, random: RandomRows) -> Sample:
+def sample(denoise: Denoise, noise: Sample, config: SamplerConfig, *, random: RandomRows | None = None) -> Sample:
     """A sample for each row of unit-variance `noise`; `denoise(x, sigma)` returns the expected clean x.
 
     `sigma` is a 0-d tensor. Churn raises the level from σ to σ̂ and the step denoises at σ̂ (Algorithm 2, lines 5-6).
+    Only churn draws from `random`.
     """
     sigmas = karras_sigmas(config.steps, low=config.low, high=config.high, rho=config.rho).tolist()
     gamma_max = min(config.churn / config.steps, math.sqrt(2.0) - 1.0)
@@ -70,12 +71,13 @@ def sample(denoise: Denoise, noise: Sample, config: SamplerConfig, *, random: Ra
         gamma = gamma_max if config.churn_low <= sigma <= config.churn_high else 0.0
         sigma_hat = sigma * (1.0 + gamma)
         if gamma > 0.0:
+            assert random is not None, "churn needs random numbers"
             fresh = random.normal(x.shape).to(x)
             x = x + fresh * (config.churn_noise * math.sqrt(sigma_hat**2 - sigma**2))
-        slope = (x - denoise(x, x.new_tensor(sigma_hat))) / sigma_hat
+        slope = (x - denoise(x, x.new_full((), sigma_hat))) / sigma_hat
         moved = x + slope * (sigma_next - sigma_hat)
         if config.method == "heun" and sigma_next > 0.0:
-            slope_next = (moved - denoise(moved, x.new_tensor(sigma_next))) / sigma_next
+            slope_next = (moved - denoise(moved, x.new_full((), sigma_next))) / sigma_next
             moved = x + 0.5 * (slope + slope_next) * (sigma_next - sigma_hat)
         x = moved
     return x

@@ -1,0 +1,99 @@
+"""The world model on a GPU: `python -m benchmarks.gpu` prints one JSON line.
+
+Imagining: the network in fp32 and NCHW, called anew for each noise level, as DIAMOND runs it; in bf16 and
+channels_last; that as one CUDA graph a frame, as `WorldModel.imagine` runs it; and the graph of a compiled U-Net.
+Training: the first two, and the compiled one. The variants of a preset take turns.
+"""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import tyro
+
+from benchmarks import imagination
+from benchmarks import training as trained
+from benchmarks.timing import report, take_turns
+from benchmarks.variants import as_diamond, as_here
+from world4rl_core.train.world_model import PRESETS
+from world4rl_core.world_model.model import WorldModel
+
+DEVICE = "cuda"
+
+
+@dataclass(frozen=True)
+class Config:
+    """Size of the measurement."""
+
+    size: int = 64
+    steps: int = 3
+    """Denoising steps."""
+    envs: int = 256
+    """Imagined environments that step together."""
+    batch: int = 64
+    """Segments in a gradient step."""
+    rounds: int = 20
+    presets: tuple[str, ...] = ("cpu", "paper")
+
+
+def imagining(preset: str, config: Config) -> dict[str, Callable[[], object]]:
+    """One imagined frame in each environment."""
+    size = imagination.Config(size=config.size, steps=config.steps, device=DEVICE)
+
+    def model() -> WorldModel:
+        return as_here(preset, size=config.size, device=DEVICE)
+
+    compiled = model()
+    compiled.denoiser.unet.compile()
+    return {
+        "diamond": imagination.per_step(as_diamond(preset, size=config.size, device=DEVICE), config.envs, size),
+        "eager": imagination.ours(model(), config.envs, size, captured=False),
+        "graph": imagination.ours(model(), config.envs, size),
+        "compiled_graph": imagination.ours(compiled, config.envs, size),
+    }
+
+
+def training(preset: str, config: Config) -> dict[str, Callable[[], object]]:
+    """One gradient step, optimiser and averaged weights included."""
+    size = trained.Config(size=config.size, device=DEVICE)
+
+    def step(model: WorldModel, *, compiled: bool = False) -> Callable[[], object]:
+        call = trained.Variant(model, config.batch, PRESETS[preset].loss).step(size)
+        if compiled:
+            model.denoiser.unet.compile()
+        return call
+
+    return {
+        "diamond": step(as_diamond(preset, size=config.size, device=DEVICE)),
+        "eager": step(as_here(preset, size=config.size, device=DEVICE)),
+        "compiled": step(as_here(preset, size=config.size, device=DEVICE), compiled=True),
+    }
+
+
+def rates(variants: dict[str, Callable[[], object]], frames: int, config: Config) -> dict[str, float]:
+    """Frames a second of each variant, and how many times the first one's that is."""
+    seconds = take_turns(variants, rounds=config.rounds, warmup=3)
+    found = {f"{name}_per_s": frames / value for name, value in seconds.items()}
+    return found | {f"{name}_speedup": seconds["diamond"] / value for name, value in seconds.items()}
+
+
+def main(config: Config) -> None:
+    """Measures all variants in one run."""
+    if not torch.cuda.is_available():
+        sys.exit("benchmarks.gpu: torch sees no CUDA GPU; benchmarks.imagination and benchmarks.training run without")
+    figures: dict[str, object] = {
+        "benchmark": "gpu", "size": config.size, "denoising_steps": config.steps, "envs": config.envs,
+        "batch": config.batch,
+    }  # fmt: skip
+    for preset in config.presets:
+        unroll = PRESETS[preset].loss.unroll
+        imagined = rates(imagining(preset, config), config.envs, config)
+        learned = rates(training(preset, config), unroll * config.batch, config)
+        figures |= {f"{preset}_imagined_{key}": value for key, value in imagined.items()}
+        figures |= {f"{preset}_trained_{key}": value for key, value in learned.items()}
+    report(figures)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config, description=__doc__))
