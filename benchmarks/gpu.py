@@ -1,8 +1,8 @@
 """The world model on a GPU: `python -m benchmarks.gpu` prints one JSON line.
 
 Imagining: the network in fp32 and NCHW, called anew for each noise level, as DIAMOND runs it; in bf16 and
-channels_last; that as one CUDA graph a frame, as `WorldModel.imagine` runs it; and the graph of a compiled U-Net.
-Training: the first two, and the compiled one. The variants of a preset take turns.
+channels_last; and that as one CUDA graph a frame, as `WorldModel.imagine` runs it. Training likewise: the graph is the
+forward and the backward pass. The variants of a preset take turns.
 """
 
 import sys
@@ -44,13 +44,10 @@ def imagining(preset: str, config: Config) -> dict[str, Callable[[], object]]:
     def model() -> WorldModel:
         return as_here(preset, size=config.size, device=DEVICE)
 
-    compiled = model()
-    compiled.denoiser.unet.compile()
     return {
         "diamond": imagination.per_step(as_diamond(preset, size=config.size, device=DEVICE), config.envs, size),
         "eager": imagination.ours(model(), config.envs, size, captured=False),
         "graph": imagination.ours(model(), config.envs, size),
-        "compiled_graph": imagination.ours(compiled, config.envs, size),
     }
 
 
@@ -58,16 +55,13 @@ def training(preset: str, config: Config) -> dict[str, Callable[[], object]]:
     """One gradient step, optimiser and averaged weights included."""
     size = trained.Config(size=config.size, device=DEVICE)
 
-    def step(model: WorldModel, *, compiled: bool = False) -> Callable[[], object]:
-        call = trained.Variant(model, config.batch, PRESETS[preset].loss).step(size)
-        if compiled:
-            model.denoiser.unet.compile()
-        return call
+    def step(model: WorldModel, *, captured: bool = False) -> Callable[[], object]:
+        return trained.Variant(model, config.batch, PRESETS[preset].loss).step(size, captured=captured)
 
     return {
         "diamond": step(as_diamond(preset, size=config.size, device=DEVICE)),
         "eager": step(as_here(preset, size=config.size, device=DEVICE)),
-        "compiled": step(as_here(preset, size=config.size, device=DEVICE), compiled=True),
+        "graph": step(as_here(preset, size=config.size, device=DEVICE), captured=True),
     }
 
 

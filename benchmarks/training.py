@@ -39,10 +39,12 @@ class Variant:
     batch: int
     loss: LossConfig
 
-    def step(self, config: Config) -> Callable[[], object]:
-        """One whole gradient step, optimiser and averaged weights included."""
+    def step(self, config: Config, *, captured: bool = True) -> Callable[[], object]:
+        """One whole gradient step, optimiser and averaged weights included; not captured: without a GPU's graph."""
         model, device = self.model, config.device
         trainer = Trainer(model, Training(data=(), out=Path(), loss=self.loss), join(device))
+        if not captured:
+            trainer.gradient = trainer.backward
         shape = (self.batch, model.history + self.loss.unroll)
         frames = torch.rand(*shape, 3, config.size, config.size, device=device) * 2 - 1
         actions = torch.rand(self.batch, shape[1] - 1, 4, device=device) * 2 - 1
@@ -59,7 +61,8 @@ def main(config: Config) -> None:
         "paper": Variant(as_here("paper", size=size, device=device), config.paper_batch, paper),
         "diamond": Variant(as_diamond("paper", size=size, device=device), config.paper_batch, paper),
     }
-    seconds = take_turns({name: one.step(config) for name, one in variants.items()}, rounds=config.rounds)
+    steps = {name: one.step(config, captured=name != "diamond") for name, one in variants.items()}
+    seconds = take_turns(steps, rounds=config.rounds)
     rates = {name: one.loss.unroll * one.batch / seconds[name] for name, one in variants.items()}
     report(
         {

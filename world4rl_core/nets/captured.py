@@ -5,8 +5,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-MOST_GRAPHS = 4
-"""Graphs that are kept; the one that was not used for longest goes first."""
 WARM_UP = 3
 """Calls before the recording, in which libraries choose their kernels."""
 
@@ -17,10 +15,13 @@ class Captured:
     """Runs a function on a GPU as it ran the first time with such shapes, at the cost of one launch.
 
     The function maps tensors to one tensor, draws no random numbers, never looks at values on the CPU, and reads
-    nothing else that changes but weights that change in place.
+    nothing else that changes but weights that change in place. What else it writes, gradients for instance, is written
+    to the memory of its newest recording.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, most: int = 4) -> None:
+        """`most` recordings are kept; the one that was not used for longest goes first."""
+        self.most = most
         self._graphs: dict[tuple[object, ...], _Graph] = {}
 
     def __call__(self, function: Function, *inputs: Tensor) -> Tensor:
@@ -28,7 +29,7 @@ class Captured:
         key = tuple((tuple(x.shape), x.dtype, x.device) for x in inputs)
         graph = self._graphs.pop(key, None) or _Graph(function, inputs)
         self._graphs[key] = graph
-        if len(self._graphs) > MOST_GRAPHS:
+        if len(self._graphs) > self.most:
             del self._graphs[next(iter(self._graphs))]
         return graph.replay(inputs)
 
@@ -37,7 +38,7 @@ class Captured:
         self._graphs.clear()
 
     def __deepcopy__(self, memo: object) -> "Captured":
-        return Captured()
+        return Captured(most=self.most)
 
 
 class _Graph:

@@ -10,8 +10,15 @@ def device_of(name: str, *, local: int = 0) -> torch.device:
 
     Raises ConfigError for an unknown name and for a CUDA device that is not there.
     """
+    if name == "auto" and not torch.cuda.is_available():
+        return torch.device("cpu")
+    if name == "auto" and local >= (there := torch.cuda.device_count()):
+        raise ConfigError(
+            f"process {local + 1} on this machine finds no GPU of its own, torch sees {there}; "
+            f"start {there} (torchrun --nproc-per-node={there}), or pass --device cpu"
+        )
     if name == "auto":
-        return torch.device("cuda", local) if torch.cuda.is_available() else torch.device("cpu")
+        return torch.device("cuda", local)
     try:
         device = torch.device(name)
     except RuntimeError as error:

@@ -53,7 +53,11 @@ class World:
 
 
 def join(device: str = "auto") -> World:
-    """This process's place as torchrun's environment variables tell; one process alone without them."""
+    """This process's place as torchrun's environment variables tell; one process alone without them.
+
+    From then on cuDNN adds up in one order, so that a run that was interrupted goes on bit for bit on a GPU too.
+    """
+    torch.backends.cudnn.deterministic = True
     size, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     local = int(os.environ.get("LOCAL_RANK", "0"))
     chosen = device_of(device, local=local)

@@ -16,6 +16,7 @@ from world4rl_core.data.segments import SegmentSampler
 from world4rl_core.data.split import split_episodes
 from world4rl_core.errors import ConfigError
 from world4rl_core.nets.action_encoding import EncodingName
+from world4rl_core.nets.captured import Captured
 from world4rl_core.nets.checkpoint import State
 from world4rl_core.nets.image import to_frames
 from world4rl_core.nets.random_rows import RandomRows, mixed_seed
@@ -24,7 +25,7 @@ from world4rl_core.train.distributed import World, join
 from world4rl_core.train.run import Run
 from world4rl_core.world_model.denoiser import DenoiserConfig
 from world4rl_core.world_model.edm import NoiseConfig
-from world4rl_core.world_model.loss import LossConfig, unrolled_loss
+from world4rl_core.world_model.loss import Draws, LossConfig, draw, unrolled_loss
 from world4rl_core.world_model.model import WorldModel, WorldModelConfig, preset
 from world4rl_core.world_model.sampler import SamplerConfig
 
@@ -174,6 +175,7 @@ class Trainer:
         self.model, self.config, self.world = model, config, world
         self.average = copy.deepcopy(model).requires_grad_(False)
         self.denoiser: nn.Module = world.wrap(model.denoiser)
+        self._captured = Captured(most=1)
         self.optimiser = torch.optim.AdamW(
             model.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True
         )
@@ -186,15 +188,31 @@ class Trainer:
             mixed_seed(self.config.seed, 1), step, rank=world.rank, world_size=world.size, device=world.device
         )
         self.model.train()
-        loss, figures = unrolled_loss(self.denoiser, frames, actions, self.config.loss, random=random)
-        self.optimiser.zero_grad()
-        loss.backward()
+        draws = draw(frames, self.model.config.denoiser.noise, self.config.loss, random=random)
+        losses = self.gradient(frames, actions, draws.sigma, draws.noise, draws.history_sigma, draws.history_noise)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
         self.optimiser.step()
         self.schedule.step()
         self._follow(step)
-        mean = world.mean(loss.detach()).item()
+        mean = world.mean(losses.mean()).item()
+        figures = {f"loss_{step + 1}": loss for step, loss in enumerate(losses.tolist())}
         return {"loss": mean, **figures, "grad_norm": norm.item(), "lr": float(self.schedule.get_last_lr()[0])}
+
+    def gradient(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """Leaves the gradient in the parameters; returns the loss of each frame of the unroll.
+
+        On one GPU it is one CUDA graph: launched one by one, its kernels take ten times as long to launch as to run.
+        """
+        if self.world.size == 1 and self.world.device.type == "cuda":
+            return self._captured(self.backward, *inputs)
+        return self.backward(*inputs)
+
+    def backward(self, frames: torch.Tensor, actions: torch.Tensor, *drawn: torch.Tensor) -> torch.Tensor:
+        """The same, its kernels launched one by one."""
+        self.optimiser.zero_grad()
+        losses = unrolled_loss(self.denoiser, frames, actions, Draws(*drawn), self.config.loss)
+        losses.mean().backward()
+        return losses.detach()
 
     def result(self) -> WorldModel:
         """The averaged weights, or the newest ones without averaging."""

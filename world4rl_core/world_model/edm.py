@@ -1,5 +1,6 @@
 """Preconditioning and noise levels of EDM (Karras et al. 2022), with DIAMOND's per-channel offset noise."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jaxtyping import Float
@@ -66,7 +67,7 @@ def draw_sigma(batch: int, config: NoiseConfig, *, random: RandomRows) -> Float[
     return (random.normal((batch,)) * config.log_std + config.log_mean).exp().clamp(config.low, config.high)
 
 
-def add_noise(frame: Frame, sigma: PerBatch, config: NoiseConfig, *, random: RandomRows) -> Frame:
-    """The frame plus white noise of deviation `sigma` plus offset noise."""
-    offset = random.normal((*frame.shape[:2], 1, 1))
-    return frame + sigma[:, None, None, None] * random.normal(frame.shape) + config.offset * offset
+def draw_noise(shape: Sequence[int], sigma: PerBatch, config: NoiseConfig, *, random: RandomRows) -> Frame:
+    """White noise of deviation `sigma` plus offset noise, to be added to frames of that shape (b c h w)."""
+    offset = random.normal((*shape[:2], 1, 1))
+    return sigma[:, None, None, None] * random.normal(shape) + config.offset * offset

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from world4rl_core.errors import ConfigError
 from world4rl_core.nets.random_rows import RandomRows
-from world4rl_core.types import Frame, Frames, PerBatch, Scalar
+from world4rl_core.types import Frame, Frames, PerBatch
 from world4rl_core.world_model.denoiser import Denoiser, per_row
-from world4rl_core.world_model.edm import add_noise, draw_sigma, precondition
+from world4rl_core.world_model.edm import NoiseConfig, draw_noise, draw_sigma, precondition
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,42 @@ def motion_weights(frames: Frames, extra: float) -> Float[Tensor, "batch 1 heigh
     return weights / weights.mean(dim=(1, 2, 3), keepdim=True)
 
 
+@dataclass(frozen=True)
+class Draws:
+    """The random numbers of one gradient step; what they lead to draws no more."""
+
+    sigma: Float[Tensor, "unroll batch"]
+    """Noise level of each predicted frame."""
+    noise: Float[Tensor, "unroll batch 3 height width"]
+    """The noise itself."""
+    history_sigma: PerBatch
+    """Deviation of the noise on the history."""
+    history_noise: Frames
+    """That noise, for every frame but the last; empty where there is none."""
+
+
+def draw(frames: Frames, noise: NoiseConfig, config: LossConfig, *, random: RandomRows) -> Draws:
+    """What `unrolled_loss` of these frames needs."""
+    past = frames[:, :-1]
+    history_sigma = config.history_noise * random.uniform((len(frames),))
+    history_noise = past.new_empty((0, *past.shape[1:]))
+    if config.history_noise > 0.0:
+        history_noise = random.normal(past.shape).mul_(history_sigma[:, None, None, None, None])
+    sigmas, noises = [], []
+    for _ in range(config.unroll):
+        sigmas.append(draw_sigma(len(frames), noise, random=random))
+        noises.append(draw_noise(frames[:, 0].shape, sigmas[-1], noise, random=random))
+    return Draws(torch.stack(sigmas), torch.stack(noises), history_sigma, history_noise)
+
+
 def unrolled_loss(
     denoiser: nn.Module,
     frames: Frames,
     actions: Float[Tensor, "batch time-1 action"],
+    draws: Draws,
     config: LossConfig,
-    *,
-    random: RandomRows,
-) -> tuple[Scalar, dict[str, float]]:
-    """Mean of the EDM loss (World4RL eq. 5) over the unroll, and figures to log.
+) -> Float[Tensor, " unroll"]:
+    """The EDM loss (World4RL eq. 5) of each frame of the unroll; their mean is what is trained on.
 
     `frames` holds history + unroll frames, `actions` one fewer. Each target is predicted from a history in which
     earlier targets are replaced by the network's own predictions, without gradient (DIAMOND's training).
@@ -59,30 +86,18 @@ def unrolled_loss(
     history_length = core.config.history
     weights = motion_weights(frames, config.motion_weight)
     past, losses = list(frames[:, :history_length].unbind(1)), []
-    noise, history_sigma = _history_noise(frames[:, :-1], config.history_noise, random=random)
-    for step in range(config.unroll):
+    for step, (sigma, noise) in enumerate(zip(draws.sigma, draws.noise, strict=True)):
         window = actions[:, step : step + history_length]
         history = torch.stack(past[step:], dim=1)
-        if noise is not None:
-            history += noise[:, step : step + history_length]
+        if len(draws.history_noise):
+            history += draws.history_noise[:, step : step + history_length]
         target = frames[:, history_length + step]
-        sigma = draw_sigma(len(target), core.config.noise, random=random)
-        noisy = add_noise(target, sigma, core.config.noise, random=random)
-        predicted = denoiser(noisy, sigma, history, window, history_sigma, past[-1])
+        predicted = denoiser(target + noise, sigma, history, window, draws.history_sigma, past[-1])
         losses.append((weights * _network_error(predicted, target, sigma, core)).mean())
         past.append(predicted.detach().clamp(-1.0, 1.0))
-    figures = {f"loss_{step + 1}": loss.item() for step, loss in enumerate(losses)}
-    return torch.stack(losses).mean(), figures
+    return torch.stack(losses)
 
 
 def _network_error(predicted: Frame, target: Frame, sigma: PerBatch, core: Denoiser) -> Frame:
     """‖F − (x − c_skip·x_noisy)/c_out‖² equals ‖D − x‖² / c_out²."""
     return ((predicted - target) / per_row(precondition(sigma, core.config.noise).c_out)) ** 2
-
-
-def _history_noise(frames: Frames, largest: float, *, random: RandomRows) -> tuple[Frames | None, PerBatch]:
-    """White noise for each of the frames, of a deviation drawn for each row in [0, largest], and that deviation."""
-    sigma = largest * random.uniform((len(frames),))
-    if largest == 0.0:
-        return None, sigma
-    return random.normal(frames.shape).mul_(sigma[:, None, None, None, None]), sigma

@@ -19,7 +19,7 @@ import numpy as np
 from world4rl_core.data.synthetic import synthetic_episode
 from world4rl_core.data.writer import DatasetWriter
 
-EPISODES_PER_TRY = 40
+EPISODES_PER_TRY = 1000  # more than any machine writes before it is killed
 EPISODES_AT_EACH_CALL = 2
 DISK_CALLS = ("fsync", "replace", "mkdir", "rmdir", "unlink")
 

@@ -1,12 +1,15 @@
-"""On a GPU: a frame from the recorded graph is the frame that the kernels launched one by one give."""
+"""On a GPU: frames and gradients of a recorded graph are those that the kernels launched one by one give."""
 
 import copy
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from world4rl_core.nets.random_rows import RandomRows
+from world4rl_core.train.distributed import join
+from world4rl_core.train.world_model import PRESETS, Trainer
 from world4rl_core.world_model.model import WorldModel, preset
 from world4rl_core.world_model.sampler import SamplerConfig
 
@@ -73,3 +76,21 @@ def test_churn_draws_new_numbers_at_every_frame() -> None:
     churned = imagined(model, 3, 0)
     model.config = still
     assert not torch.allclose(churned, eager(model, 3, 0), atol=0.02)
+
+
+@pytest.mark.parametrize("architecture", ["cpu", "paper"])
+def test_training_from_a_graph_is_training(architecture: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def losses() -> list[float]:
+        torch.manual_seed(0)
+        model = WorldModel(preset(architecture, action_dim=4, height=32, width=32)).cuda()
+        trainer = Trainer(model, replace(PRESETS[architecture], data=(), out=Path(), warmup=1, steps=20), join("cuda"))
+        random, time = RandomRows(0, device="cuda"), 4 + PRESETS[architecture].loss.unroll
+        frames = random.uniform((8, time, 3, 32, 32)) * 2 - 1
+        actions = random.uniform((8, time - 1, 4)) * 2 - 1
+        return [trainer.step(frames, actions, step=step)["loss"] for step in range(12)]
+
+    from_graph = losses()
+    monkeypatch.setattr(Trainer, "gradient", Trainer.backward)
+    one_by_one = losses()
+    assert from_graph == pytest.approx(one_by_one, rel=0.02)
+    assert from_graph[-1] < 0.9 * from_graph[0]

@@ -5,7 +5,7 @@ import torch
 
 from world4rl_core.errors import ConfigError
 from world4rl_core.nets.random_rows import RandomRows
-from world4rl_core.world_model.edm import NoiseConfig, add_noise, draw_sigma, precondition
+from world4rl_core.world_model.edm import NoiseConfig, draw_noise, draw_sigma, precondition
 
 
 def test_coefficients_are_those_of_the_paper_without_offset_noise() -> None:
@@ -31,7 +31,7 @@ def test_network_input_and_target_have_unit_variance() -> None:
     for level in (0.01, 0.5, 5.0):
         sigma = torch.full((4000,), level)
         c = precondition(sigma, config)
-        noisy = add_noise(clean, sigma, config, random=random)
+        noisy = clean + draw_noise(clean.shape, sigma, config, random=random)
         scaled = c.c_in[:, None, None, None] * noisy
         target = (clean - c.c_skip[:, None, None, None] * noisy) / c.c_out[:, None, None, None]
         assert scaled.std().item() == pytest.approx(1.0, abs=0.02)

@@ -7,7 +7,7 @@ import torch
 from world4rl_core.nets.random_rows import RandomRows
 from world4rl_core.nets.unet import UNetConfig
 from world4rl_core.world_model.denoiser import Denoiser, DenoiserConfig
-from world4rl_core.world_model.loss import LossConfig, unrolled_loss
+from world4rl_core.world_model.loss import LossConfig, draw, unrolled_loss
 
 
 def test_the_loss_of_a_seeded_denoiser_over_three_steps(golden: Callable[..., None]) -> None:
@@ -18,7 +18,8 @@ def test_the_loss_of_a_seeded_denoiser_over_three_steps(golden: Callable[..., No
     optimiser = torch.optim.SGD(denoiser.parameters(), lr=0.1)
     losses = []
     for step in range(3):
-        loss, _ = unrolled_loss(denoiser, frames, actions, LossConfig(unroll=2), random=RandomRows(0, step))
+        draws = draw(frames, denoiser.config.noise, LossConfig(unroll=2), random=RandomRows(0, step))
+        loss = unrolled_loss(denoiser, frames, actions, draws, LossConfig(unroll=2)).mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import ddp_world_model
 import pytest
+import torch
 
 from world4rl_core.cli import main
 from world4rl_core.errors import ConfigError
+from world4rl_core.nets.device import device_of
 from world4rl_core.train.distributed import World, join
 
 REPOSITORY = Path(__file__).parents[3]
@@ -39,6 +41,7 @@ def test_two_processes_refine_as_one_does(dataset: Path, clone: Path, judge: Pat
         "refine", "--policy", str(clone), "--world-model", str(model), "--reward", str(judge), "--data", str(dataset),
         "--iterations", "6", "--rollout-steps", "4", "--imagination.envs", "8", "--imagination.horizon", "8",
         "--ppo.critic-warmup", "1", "--evaluate-every", "2", "--override-trust", "a tiny model for a test",
+        "--device", "cpu",
     ]  # fmt: skip
     torchrun("-m", "world4rl_core", *options, "--out", str(tmp_path / "two"))
     assert main([*options, "--out", str(tmp_path / "one")]) == 0
@@ -60,9 +63,17 @@ def test_the_world_model_trains_under_torchrun(dataset: Path, tmp_path: Path) ->
     out = tmp_path / "wm"
     torchrun(
         "-m", "world4rl_core", "train", "world-model", "--data", str(dataset), "--out", str(out), "--steps", "4",
-        "--batch", "8", "--held-out", "0.3",
+        "--batch", "8", "--held-out", "0.3", "--device", "cpu",
     )  # fmt: skip
     assert (out / "model.safetensors").is_file()
+
+
+def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert device_of("auto").type == "cuda"
+    with pytest.raises(ConfigError, match=r"process 2 .* torch sees 1; start 1 \(torchrun --nproc-per-node=1\)"):
+        device_of("auto", local=1)
 
 
 def test_a_batch_that_does_not_divide_is_refused() -> None:

@@ -13,6 +13,7 @@ from world4rl_core.evaluation.held_out import held_out_episodes
 from world4rl_core.evaluation.outcomes import Confusion
 from world4rl_core.imagination.env import ImaginationConfig
 from world4rl_core.nets.checkpoint import load_state
+from world4rl_core.nets.device import device_of
 from world4rl_core.reward.classifier import load_reward
 from world4rl_core.train import refine, run
 from world4rl_core.train.gate import GateConfig, check_gate, refusal
@@ -93,9 +94,11 @@ def test_gate_and_trust_report_see_the_same_outcomes(model: Path, judge: Path, t
     outcomes = json.loads((tmp_path / "trust" / "trust.json").read_text())["outcomes"].values()
     judged = Confusion(*(sum(one[key] for one in outcomes) for key in Confusion.__dataclass_fields__))
     cache, episodes = held_out_episodes((new,), world_model=model, reward=judge)
+    device = device_of("auto")  # as trust: another device draws other numbers
     figures = check_gate(
-        load_world_model(model), *load_reward(judge), cache, episodes, config=GateConfig(), override="a test"
-    ).figures
+        load_world_model(model, device=device), *load_reward(judge, device=device), cache, episodes,
+        config=GateConfig(), override="a test",
+    ).figures  # fmt: skip
     assert judged.episodes > 3
     assert (figures["gate_episodes"], figures["gate_agreement"]) == (judged.episodes, judged.agreement.estimate)
 

@@ -14,7 +14,7 @@ from world4rl_core.nets.random_rows import RandomRows
 from world4rl_core.policy.actor_critic import Critic, GaussianPolicy, PolicyConfig, load_policy
 from world4rl_core.reward.classifier import ClassifierConfig, SuccessClassifier
 from world4rl_core.train import bc, run, world_model
-from world4rl_core.world_model.loss import LossConfig, unrolled_loss
+from world4rl_core.world_model.loss import LossConfig, draw, unrolled_loss
 from world4rl_core.world_model.model import WorldModel, preset
 
 
@@ -33,9 +33,9 @@ def test_every_parameter_of_the_denoiser_receives_a_gradient(architecture: str) 
     frames, actions = torch.rand(4, 6, 3, 16, 16) * 2 - 1, torch.rand(4, 5, 4) * 2 - 1
     optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
     for step in range(4):  # zero-initialised layers let the gradient through only after a step
-        loss, _ = unrolled_loss(model.denoiser, frames, actions, LossConfig(unroll=2), random=RandomRows(0, step))
+        draws = draw(frames, model.config.denoiser.noise, LossConfig(unroll=2), random=RandomRows(0, step))
         optimiser.zero_grad()
-        loss.backward()
+        unrolled_loss(model.denoiser, frames, actions, draws, LossConfig(unroll=2)).mean().backward()
         optimiser.step()
     assert without_gradient(model) == []
 
