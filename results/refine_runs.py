@@ -64,6 +64,8 @@ def record(folder: Path, bench: str) -> dict[str, Any]:
         raise DataError(f"{folder}: a demo on the {played} bench; gather it with `python -m results.{played}_refine`")
     command = COMMAND.format(bench=bench, task=shlex.quote(task), seed=seed)
     sizes = _sizes(folder)
+    if sizes.get("architecture") == "paper":
+        command += f" --preset paper --world-model-steps {sizes['world_model_steps']}"
     found = {
         "task": task,
         "seed": seed,
@@ -100,7 +102,7 @@ def _compared(found: dict[str, Any], name: str, command: str) -> dict[str, Any]:
     }
 
 
-def _sizes(folder: Path) -> dict[str, float]:
+def _sizes(folder: Path) -> dict[str, Any]:
     """What of the recipe this run used."""
     episodes = {
         source: int(json.loads(info.read_text())["total_episodes"]) if info.is_file() else 0
@@ -109,16 +111,19 @@ def _sizes(folder: Path) -> dict[str, float]:
     }
     model, clone = (json.loads((folder / run / "config.json").read_text()) for run in ("world-model", "clone"))
     collected = json.loads((folder / "data" / "policy" / "meta" / "collection.json").read_text())
+    other = {"architecture": model["architecture"]} if model["architecture"] != "cpu" else {}
     return {
         **episodes,
+        **other,
         "clone_steps": clone["steps"],
         "held_out": model["held_out"],
         "world_model_steps": model["steps"],
+        "policy_noise": collected["noise"],
         "policy_noise_memory": collected.get("noise_memory", 0.0),
     }
 
 
-def _recipe_sizes(task: str) -> dict[str, float]:
+def _recipe_sizes(task: str) -> dict[str, Any]:
     recipe = recipe_for(task)
     return {
         "expert": recipe.demonstrations,
@@ -128,6 +133,7 @@ def _recipe_sizes(task: str) -> dict[str, float]:
         "clone_steps": recipe.clone_steps,
         "held_out": recipe.held_out,
         "world_model_steps": recipe.world_model_steps,
+        "policy_noise": list(recipe.policy_noise),
         "policy_noise_memory": recipe.policy_noise_memory,
     }
 

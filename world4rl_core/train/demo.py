@@ -1,14 +1,14 @@
 """`world4rl demo metaworld`: the whole loop on one Meta-World task, from nothing to a report."""
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
-from world4rl_core.errors import ConfigError
 from world4rl_core.evaluation import real
 from world4rl_core.sim.collect import Source
-from world4rl_core.train import collect, loop
+from world4rl_core.train import collect, loop, ranges, world_model
 from world4rl_core.train.places import Places
-from world4rl_core.train.recipes import Recipe, recipe_for
+from world4rl_core.train.recipes import Recipe, as_in_the_paper, recipe_for
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,10 @@ class Config:
     """Any Meta-World v3 task."""
     seed: int = 0
     """Decides every random choice, the initial states of the evaluation included."""
+    preset: loop.Preset = "cpu"
+    """`paper`: its networks, options and numbers of episodes (50 expert, 150 policy, 30 random), 64×64; wants a GPU."""
+    world_model_steps: int | None = None
+    """Gradient steps of the world model (default: the task's recipe; for the paper's preset 100,000)."""
     episodes: int = 200
     """Initial states on which both policies are judged in the real simulator."""
     workers: int = 2
@@ -31,18 +35,26 @@ class Config:
     """Reason to refine although the world model was found wanting."""
 
     def __post_init__(self) -> None:
-        if min(self.episodes, self.rounds) < 1:
-            raise ConfigError(f"episodes and rounds must be at least 1, got {self.episodes} and {self.rounds}")
+        ranges.at_least(self, 1, "episodes", "rounds", "workers", "world_model_steps")
 
 
 def run(config: Config) -> str:
     """Runs what is still missing of the loop; the answer is the comparison and the report's path."""
-    recipe = recipe_for(config.task)
+    recipe = recipe_of(config)
     places = Places(config.out, config.rounds)
     todo = loop.stages(
-        MetaWorldBench(config, recipe), recipe, places, seed=config.seed, override_trust=config.override_trust
-    )
+        MetaWorldBench(config, recipe), recipe, places, seed=config.seed, preset=config.preset,
+        override_trust=config.override_trust,
+    )  # fmt: skip
     return loop.run_all(todo, places, title=f"World4RL on {config.task}, seed {config.seed}")
+
+
+def recipe_of(config: Config) -> Recipe:
+    """The task's recipe, or the paper's sizes."""
+    recipe, asked = recipe_for(config.task), config.world_model_steps
+    if config.preset == "paper":
+        return as_in_the_paper(recipe, world_model_steps=asked or world_model.PRESETS["paper"].steps)
+    return dataclasses.replace(recipe, world_model_steps=asked or recipe.world_model_steps)
 
 
 @dataclass(frozen=True)

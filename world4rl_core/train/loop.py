@@ -8,16 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
 from world4rl_core.errors import TrustError
 from world4rl_core.evaluation import trust
 from world4rl_core.evaluation.report import Folders, write_report
-from world4rl_core.imagination.env import ImaginationConfig
 from world4rl_core.nets.checkpoint import write_atomically
-from world4rl_core.policy.update import PPOConfig
 from world4rl_core.sim.collect import Source
 from world4rl_core.train import bc, pace, refine, reward, world_model
 from world4rl_core.train.places import Places
@@ -25,6 +23,7 @@ from world4rl_core.train.recipes import Recipe
 from world4rl_core.train.rounds import config_of, is_complete, later_round
 
 logger = logging.getLogger(__name__)
+Preset = Literal["cpu", "paper"]
 REFUSED = "refused.json"
 """Why the gate refused to refine; what came before stays."""
 TIMES = "times.json"
@@ -77,6 +76,7 @@ def stages(
     at: Places,
     *,
     seed: int,
+    preset: Preset = "cpu",
     override_trust: str = "",
     size: tuple[int, int] | None = None,
     cameras: tuple[str, ...] | None = None,
@@ -84,30 +84,33 @@ def stages(
 ) -> list[Stage]:
     """All stages of the loop, in order.
 
+    preset: of the world model, the classifier and the refinement; `paper` wants a GPU.
     size: (h, w) to which the recorded pictures are resized for training.
     record_arm: records episodes on an arm into `Places.arm`. The world model learns from them and imagined episodes
     start in them; the classifier does not, because their operator says only at their end that they succeeded.
     """
     expert, policy, random = at.datasets
     data = (*at.datasets, at.arm) if record_arm is not None else at.datasets
-    judged = ("expert", "policy", "random") if record_arm is not None else None
+    judged = ("expert", "policy", "random") if record_arm is not None else reward.PRESETS[preset].sources
     clone = bc.Config(
         data=(expert,), out=at.clone, steps=recipe.clone_steps, held_out=0.0, size=size, cameras=cameras, seed=seed
     )
-    imagine = world_model.Config(
-        data=data, out=at.world_model, steps=recipe.world_model_steps, held_out=recipe.held_out, size=size,
-        cameras=cameras, seed=seed,
-    )  # fmt: skip
-    judge = reward.Config(
-        data=data, out=at.reward, world_model=at.world_model, steps=recipe.reward_steps, sources=judged,
+    imagine = dataclasses.replace(
+        world_model.PRESETS[preset], data=data, out=at.world_model, steps=recipe.world_model_steps,
         held_out=recipe.held_out, size=size, cameras=cameras, seed=seed,
     )  # fmt: skip
+    judge = dataclasses.replace(
+        reward.PRESETS[preset], data=data, out=at.reward, world_model=at.world_model, steps=recipe.reward_steps,
+        sources=judged, held_out=recipe.held_out, size=size, cameras=cameras, seed=seed,
+    )  # fmt: skip
     check = trust.Config(data=data, world_model=at.world_model, reward=at.reward, out=at.trust)
-    improve = refine.Config(
-        policy=at.clone, world_model=at.world_model, reward=at.reward, data=data, out=at.refined,
-        iterations=recipe.iterations, rollout_steps=min(25, recipe.horizon),
-        imagination=ImaginationConfig(horizon=recipe.horizon), ppo=PPOConfig(std=recipe.std),
-        override_trust=override_trust, size=size, cameras=cameras, seed=seed,
+    usual = refine.PRESETS[preset]
+    improve = dataclasses.replace(
+        usual, policy=at.clone, world_model=at.world_model, reward=at.reward, data=data, out=at.refined,
+        iterations=recipe.iterations, rollout_steps=min(usual.rollout_steps, recipe.horizon),
+        imagination=dataclasses.replace(usual.imagination, horizon=recipe.horizon),
+        ppo=dataclasses.replace(usual.ppo, std=recipe.std), override_trust=override_trust, size=size, cameras=cameras,
+        seed=seed,
     )  # fmt: skip
     return [
         Stage(

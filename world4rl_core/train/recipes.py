@@ -40,10 +40,12 @@ DEFAULT = Recipe()
 LONG_STEPS = dataclasses.replace(
     DEFAULT, policy_episodes=400, horizon=25, frame_skip=8, expert_gain=0.5, policy_noise_memory=0.9
 )
-# The paper's number of demonstrations, cloned until the clone solves half of the episodes or more.
+# The paper's number of demonstrations, cloned until the clone solves half of the episodes or more. With noise of 0.4,
+# which the others bear, only 13 % of the policy's episodes turned the lock, and too few successes were left to learn.
 PAPER_TASK = dataclasses.replace(
-    LONG_STEPS, demonstrations=50, clone_steps=1500, policy_episodes=600, held_out=0.35, world_model_steps=3000
-)
+    LONG_STEPS, demonstrations=50, clone_steps=1500, policy_episodes=600, policy_noise=(0.05, 0.1, 0.2), held_out=0.35,
+    world_model_steps=6000,
+)  # fmt: skip
 RECIPES: dict[str, Recipe] = {
     "button-press-topdown-v3": dataclasses.replace(DEFAULT, demonstrations=2, horizon=25),
     "door-lock-v3": PAPER_TASK,
@@ -68,3 +70,10 @@ TWIN_RECIPES: dict[str, Recipe] = {
 def recipe_for(task: str) -> Recipe:
     """The recipe of the task, or the default one."""
     return (RECIPES | TWIN_RECIPES).get(task, DEFAULT)
+
+
+def as_in_the_paper(recipe: Recipe, *, world_model_steps: int) -> Recipe:
+    """The paper's episodes and pictures, with the task's own simulator settings."""
+    return dataclasses.replace(
+        recipe, demonstrations=50, policy_episodes=150, random_episodes=30, size=64, world_model_steps=world_model_steps
+    )

@@ -9,10 +9,10 @@ import pytest
 
 from world4rl_core.data.synthetic import synthetic_episode
 from world4rl_core.data.writer import DatasetWriter
-from world4rl_core.errors import TrustError
+from world4rl_core.errors import ConfigError, TrustError
 from world4rl_core.nets.checkpoint import load_model_state
 from world4rl_core.sim.collect import Source
-from world4rl_core.train import loop, run
+from world4rl_core.train import demo, loop, run
 from world4rl_core.train.places import Places
 from world4rl_core.train.recipes import Recipe
 
@@ -142,3 +142,27 @@ def test_a_bench_and_its_stages_are_named_before_anything_runs(tmp_path: Path) -
 def test_iterates_on_the_way_are_evenly_apart_with_both_ends(count: int, chosen: list[int]) -> None:
     iterates = [Path(str(number)) for number in range(count)]
     assert [int(path.name) for path in loop.on_the_way(iterates)] == chosen
+
+
+def test_the_papers_preset_reaches_every_stage(tmp_path: Path) -> None:
+    config = demo.Config(out=tmp_path, task="door-lock-v3", preset="paper")
+    recipe = demo.recipe_of(config)
+    assert (recipe.demonstrations, recipe.policy_episodes, recipe.random_episodes, recipe.size) == (50, 150, 30, 64)
+    assert (recipe.world_model_steps, recipe.frame_skip) == (100_000, 8)
+    small = dataclasses.replace(TINY, demonstrations=8)
+    todo = loop.stages(SquareBench(), small, Places(tmp_path), seed=0, preset="paper", override_trust="a test")
+    for stage in todo[:9]:
+        stage.run()
+    told = {
+        name: json.loads((tmp_path / name / run.CONFIG).read_text()) for name in ("world-model", "reward", "refined")
+    }
+    assert told["world-model"]["architecture"] == "paper" and told["world-model"]["loss"]["unroll"] == 1
+    assert told["reward"]["imagined_share"] == 0.0 and told["reward"]["sources"] == ["expert", "human"]
+    assert told["refined"]["ppo"]["returns"] == "one-step" and told["refined"]["inside"] == 0.0
+    assert told["refined"]["imagination"]["horizon"] == TINY.horizon
+
+
+def test_more_steps_of_the_world_model_can_be_asked_for(tmp_path: Path) -> None:
+    assert demo.recipe_of(demo.Config(out=tmp_path, world_model_steps=7)).world_model_steps == 7
+    with pytest.raises(ConfigError, match="--world-model-steps must be at least 1, got 0"):
+        demo.Config(out=tmp_path, world_model_steps=0)
