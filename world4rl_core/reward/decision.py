@@ -29,8 +29,8 @@ class Decision:
             )
 
     def probabilities(self, logits: Float[np.ndarray, "*any"]) -> Float[np.ndarray, "*any"]:
-        """Calibrated probability of success."""
-        return 1.0 / (1.0 + np.exp(-np.clip(logits / self.temperature, -50.0, 50.0)))
+        """Calibrated probability of success, in double precision: in single it is 1 from a logit of 17 on."""
+        return 1.0 / (1.0 + np.exp(-np.clip(logits.astype(np.float64) / self.temperature, -50.0, 50.0)))
 
     def successes(self, probabilities: Float[np.ndarray, "episode time"]) -> Bool[np.ndarray, "episode time"]:
         """Which frames complete a dwell."""
@@ -101,7 +101,7 @@ def threshold_for_agreement(
             "choosing a threshold by agreement needs held-out replays with both outcomes; "
             f"got {int(outcomes.sum())} successes of {len(outcomes)}; record more policy episodes"
         )
-    bounded = np.clip(peaks, 1e-12, 1.0 - 1e-12)
+    bounded = np.clip(peaks.astype(np.float64), 1e-12, 1.0 - 1e-12)  # single precision has no such number below 1
     logits = np.log(bounded) - np.log1p(-bounded)
     centre, scale = logits.mean(), logits.std() + 1e-6
     sign, standard = np.where(outcomes, -1.0, 1.0), (logits - centre) / scale
