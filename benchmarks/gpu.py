@@ -1,8 +1,8 @@
 """The world model on a GPU: `python -m benchmarks.gpu` prints one JSON line.
 
-Imagining: the network in fp32 and NCHW, called anew for each noise level, as DIAMOND runs it; in bf16 and
-channels_last; and that as one CUDA graph a frame, as `WorldModel.imagine` runs it. Training likewise: the graph is the
-forward and the backward pass. The variants of a preset take turns.
+Imagining: the network in fp32 and NCHW, called anew for each noise level, as DIAMOND runs it; the same as one CUDA
+graph a frame, as `WorldModel.imagine` runs it; and in bf16 and channels_last, without and with a graph. Training
+likewise: the graph is the forward and the backward pass. The variants of a preset take turns.
 """
 
 import sys
@@ -15,7 +15,7 @@ import tyro
 from benchmarks import imagination
 from benchmarks import training as trained
 from benchmarks.timing import report, take_turns
-from benchmarks.variants import as_diamond, as_here
+from benchmarks.variants import as_diamond, as_here, as_on_cpu
 from world4rl_core.train.world_model import PRESETS
 from world4rl_core.world_model.model import WorldModel
 
@@ -41,13 +41,14 @@ def imagining(preset: str, config: Config) -> dict[str, Callable[[], object]]:
     """One imagined frame in each environment."""
     size = imagination.Config(size=config.size, steps=config.steps, device=DEVICE)
 
-    def model() -> WorldModel:
-        return as_here(preset, size=config.size, device=DEVICE)
+    def model(variant: Callable[..., WorldModel]) -> WorldModel:
+        return variant(preset, size=config.size, device=DEVICE)
 
     return {
-        "diamond": imagination.per_step(as_diamond(preset, size=config.size, device=DEVICE), config.envs, size),
-        "eager": imagination.ours(model(), config.envs, size, captured=False),
-        "graph": imagination.ours(model(), config.envs, size),
+        "diamond": imagination.per_step(model(as_diamond), config.envs, size),
+        "graph": imagination.ours(model(as_here), config.envs, size),
+        "bf16_channels_last": imagination.ours(model(as_on_cpu), config.envs, size, captured=False),
+        "bf16_channels_last_graph": imagination.ours(model(as_on_cpu), config.envs, size),
     }
 
 
@@ -55,13 +56,15 @@ def training(preset: str, config: Config) -> dict[str, Callable[[], object]]:
     """One gradient step, optimiser and averaged weights included."""
     size = trained.Config(size=config.size, device=DEVICE)
 
-    def step(model: WorldModel, *, captured: bool = False) -> Callable[[], object]:
+    def step(variant: Callable[..., WorldModel], *, captured: bool) -> Callable[[], object]:
+        model = variant(preset, size=config.size, device=DEVICE)
         return trained.Variant(model, config.batch, PRESETS[preset].loss).step(size, captured=captured)
 
     return {
-        "diamond": step(as_diamond(preset, size=config.size, device=DEVICE)),
-        "eager": step(as_here(preset, size=config.size, device=DEVICE)),
-        "graph": step(as_here(preset, size=config.size, device=DEVICE), captured=True),
+        "diamond": step(as_diamond, captured=False),
+        "graph": step(as_here, captured=True),
+        "bf16_channels_last": step(as_on_cpu, captured=False),
+        "bf16_channels_last_graph": step(as_on_cpu, captured=True),
     }
 
 

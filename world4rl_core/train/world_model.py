@@ -26,7 +26,7 @@ from world4rl_core.train.run import Run
 from world4rl_core.world_model.denoiser import DenoiserConfig
 from world4rl_core.world_model.edm import NoiseConfig
 from world4rl_core.world_model.loss import Draws, LossConfig, draw, unrolled_loss
-from world4rl_core.world_model.model import WorldModel, WorldModelConfig, preset
+from world4rl_core.world_model.model import WorldModel, WorldModelConfig, for_device, preset
 from world4rl_core.world_model.sampler import SamplerConfig
 
 C = TypeVar("C", DenoiserConfig, NoiseConfig, SamplerConfig)
@@ -116,7 +116,7 @@ def run(config: Config) -> Path:
     training, held_out = split_episodes(cache, fraction=config.held_out, seed=config.seed)
     torch.manual_seed(config.seed)
     shape = shape_of(config, cache)
-    trainer = Trainer(WorldModel(shape).to(world.device), config, world)
+    trainer = Trainer(WorldModel(for_device(shape, world.device)).to(world.device), config, world)
     share = world.share(config.batch)
     sampler = SegmentSampler(
         cache, training, history=shape.denoiser.history, horizon=config.loss.unroll, seed=config.seed,

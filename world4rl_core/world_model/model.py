@@ -1,5 +1,6 @@
 """The trained transition model as others use it: history and actions in, next frame out."""
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,6 +55,19 @@ def preset(name: str, *, action_dim: int, height: int, width: int) -> WorldModel
     return WorldModelConfig(height=height, width=width, denoiser=denoiser, sampler=sampler)
 
 
+def for_device(config: WorldModelConfig, device: str | torch.device) -> WorldModelConfig:
+    """The same network as it runs fastest there: on a GPU in fp32 (TF32) and NCHW.
+
+    CUDA's group norm knows neither bf16 under autocast nor channels_last, and what converts between them costs a fifth
+    of the frames (docs/decisions/0014). Weights fit both.
+    """
+    if torch.device(device).type != "cuda":
+        return config
+    return dataclasses.replace(
+        config, denoiser=dataclasses.replace(config.denoiser, precision="fp32", channels_last=False)
+    )
+
+
 class WorldModel(nn.Module):
     """p(x_{t+1} | x_{t-T+1:t}, a_{t-T+1:t}), sampled by denoising."""
 
@@ -102,6 +116,7 @@ def load_world_model(path: Path, *, device: str | torch.device = "cpu") -> World
     Raises CheckpointError when it is missing, damaged or of another kind or architecture.
     """
     state = load_model_state(path, "world-model", device=device)
-    model = WorldModel(from_json(WorldModelConfig, state["config"], where=str(path)))
+    config = from_json(WorldModelConfig, state["config"], where=str(path))
+    model = WorldModel(for_device(config, device))
     load_weights(model, state["weights"], path=path)
     return model.to(device).eval().requires_grad_(False)
