@@ -27,11 +27,12 @@ class Captured:
     def __call__(self, function: Function, *inputs: Tensor) -> Tensor:
         """function(*inputs), in memory of its own."""
         key = tuple((tuple(x.shape), x.dtype, x.device) for x in inputs)
-        graph = self._graphs.pop(key, None) or _Graph(function, inputs)
-        self._graphs[key] = graph
-        if len(self._graphs) > self.most:
-            del self._graphs[next(iter(self._graphs))]
-        return graph.replay(inputs)
+        with torch.cuda.device(inputs[0].device):
+            graph = self._graphs.pop(key, None) or _Graph(function, inputs)
+            self._graphs[key] = graph
+            if len(self._graphs) > self.most:
+                del self._graphs[next(iter(self._graphs))]
+            return graph.replay(inputs)
 
     def forget(self) -> None:
         """For a function whose weights have moved to other memory."""
