@@ -63,7 +63,7 @@ def record(folder: Path, bench: str) -> dict[str, Any]:
     if played != bench:
         raise DataError(f"{folder}: a demo on the {played} bench; gather it with `python -m results.{played}_refine`")
     command = COMMAND.format(bench=bench, task=shlex.quote(task), seed=seed)
-    sizes = _sizes(folder)
+    sizes = _sizes(folder, task)
     if sizes.get("architecture") == "paper":
         command += f" --preset paper --world-model-steps {sizes['world_model_steps']}"
     found = {
@@ -102,14 +102,14 @@ def _compared(found: dict[str, Any], name: str, command: str) -> dict[str, Any]:
     }
 
 
-def _sizes(folder: Path) -> dict[str, Any]:
+def _sizes(folder: Path, task: str) -> dict[str, Any]:
     """What of the recipe this run used."""
     episodes = {
         source: int(json.loads(info.read_text())["total_episodes"]) if info.is_file() else 0
         for source in ("expert", "policy", "random", "arm")
         for info in [folder / "data" / source / "meta" / "info.json"]
     }
-    model, clone = (json.loads((folder / run / "config.json").read_text()) for run in ("world-model", "clone"))
+    model, clone = (_config(folder / run) for run in ("world-model", "clone"))
     collected = json.loads((folder / "data" / "policy" / "meta" / "collection.json").read_text())
     other = {"architecture": model["architecture"]} if model["architecture"] != "cpu" else {}
     return {
@@ -118,9 +118,14 @@ def _sizes(folder: Path) -> dict[str, Any]:
         "clone_steps": clone["steps"],
         "held_out": model["held_out"],
         "world_model_steps": model["steps"],
+        "std": _config(folder / "refined")["ppo"]["std"] if (folder / "refined").is_dir() else recipe_for(task).std,
         "policy_noise": collected["noise"],
         "policy_noise_memory": collected.get("noise_memory", 0.0),
     }
+
+
+def _config(run: Path) -> dict[str, Any]:
+    return json.loads((run / "config.json").read_text())
 
 
 def _recipe_sizes(task: str) -> dict[str, Any]:
@@ -133,6 +138,7 @@ def _recipe_sizes(task: str) -> dict[str, Any]:
         "clone_steps": recipe.clone_steps,
         "held_out": recipe.held_out,
         "world_model_steps": recipe.world_model_steps,
+        "std": recipe.std,
         "policy_noise": list(recipe.policy_noise),
         "policy_noise_memory": recipe.policy_noise_memory,
     }

@@ -18,16 +18,17 @@ def write(folder: Path, files: dict) -> None:
 
 def demo(folder: Path, *, reason: str = "", task: str = "button-press-topdown-v3") -> Path:
     """A finished demo, as far as its record asks."""
+    collected = {"task": task, "seed": 0, "noise": [0.1, 0.2, 0.4], **({"rig": "twin"} if "-v3" not in task else {})}
     written = {
-        "data/policy/meta/collection.json": {"task": task, "seed": 0, **({"rig": "twin"} if "-v3" not in task else {})},
+        "data/policy/meta/collection.json": collected,
         "data/policy/meta/info.json": {"total_episodes": 300},
         "trust/trust.json": {
             "go": not reason, "reasons": [], "outcomes": {"policy": dict.fromkeys(refine_runs.COUNTS, 5)},
             "provenance": {"date": "2026-01-01", "machine": "a machine"},
         },
-        "world-model/config.json": {"held_out": 0.2, "steps": 1500},
+        "world-model/config.json": {"held_out": 0.2, "steps": 1500, "architecture": "cpu"},
         "clone/config.json": {"steps": 600},
-        "refined/config.json": {"override_trust": ""},
+        "refined/config.json": {"override_trust": "", "ppo": {"std": 0.2}},
         "evaluation/evaluation.json": {
             "settings": {"episodes": 20},
             "comparisons": {"refined": {
