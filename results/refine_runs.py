@@ -16,7 +16,7 @@ from world4rl_core.evaluation.statistics import PairedCounts, pool_stratified
 from world4rl_core.nets.checkpoint import load_model_state
 from world4rl_core.train.loop import REFUSED
 from world4rl_core.train.places import Places
-from world4rl_core.train.recipes import recipe_for
+from world4rl_core.train.recipes import DEFAULT, recipe_for
 
 COMMAND = "world4rl demo {bench} --task {task} --seed {seed} --out runs/demo/{task}-{seed}"
 COUNTS = ("true_success", "false_success", "false_failure", "true_failure")
@@ -111,17 +111,26 @@ def _sizes(folder: Path, task: str) -> dict[str, Any]:
     }
     model, clone = (_config(folder / run) for run in ("world-model", "clone"))
     collected = json.loads((folder / "data" / "policy" / "meta" / "collection.json").read_text())
-    other = {"architecture": model["architecture"]} if model["architecture"] != "cpu" else {}
+    refined = folder / "refined"
     return {
         **episodes,
-        **other,
         "clone_steps": clone["steps"],
         "held_out": model["held_out"],
         "world_model_steps": model["steps"],
-        "std": _config(folder / "refined")["ppo"]["std"] if (folder / "refined").is_dir() else recipe_for(task).std,
-        "policy_noise": collected["noise"],
         "policy_noise_memory": collected.get("noise_memory", 0.0),
+        **_unusual(
+            architecture=model["architecture"],
+            policy_noise=collected["noise"],
+            std=_config(refined)["ppo"]["std"] if refined.is_dir() else recipe_for(task).std,
+        ),
     }
+
+
+def _unusual(*, architecture: str, policy_noise: list[float], std: float) -> dict[str, Any]:
+    """Those that most recipes have alike, where they differ: records of all days keep to one form."""
+    usual = {"architecture": "cpu", "policy_noise": list(DEFAULT.policy_noise), "std": DEFAULT.std}
+    given = {"architecture": architecture, "policy_noise": policy_noise, "std": std}
+    return {key: value for key, value in given.items() if value != usual[key]}
 
 
 def _config(run: Path) -> dict[str, Any]:
@@ -138,9 +147,8 @@ def _recipe_sizes(task: str) -> dict[str, Any]:
         "clone_steps": recipe.clone_steps,
         "held_out": recipe.held_out,
         "world_model_steps": recipe.world_model_steps,
-        "std": recipe.std,
-        "policy_noise": list(recipe.policy_noise),
         "policy_noise_memory": recipe.policy_noise_memory,
+        **_unusual(architecture="cpu", policy_noise=list(recipe.policy_noise), std=recipe.std),
     }
 
 

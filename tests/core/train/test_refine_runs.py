@@ -101,3 +101,15 @@ def test_a_second_round_is_a_record_of_its_own_against_the_clone(tmp_path: Path)
     assert second["command"].endswith("--rounds 2") and second["sizes"]["policy_2"] == 150
     counted = [row | {"exploratory": False} for row in (first, second)]
     assert len(refine_runs.summary(counted)) == 2, "another recipe"
+
+
+def test_sizes_name_what_most_recipes_share_only_where_it_differs(tmp_path: Path) -> None:
+    folder = demo(tmp_path)
+    assert not {"std", "policy_noise", "architecture"} & refine_runs.record(folder, "metaworld")["sizes"].keys()
+    write(folder, {
+        "refined/config.json": {"ppo": {"std": 0.1}},
+        "world-model/config.json": {"held_out": 0.2, "steps": 9, "architecture": "paper"},
+    })  # fmt: skip
+    found = refine_runs.record(folder, "metaworld")
+    assert (found["sizes"]["std"], found["sizes"]["architecture"], found["exploratory"]) == (0.1, "paper", True)
+    assert "--preset paper --world-model-steps 9" in found["command"]
