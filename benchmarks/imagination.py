@@ -54,7 +54,7 @@ def per_step(model: WorldModel, batch: int, config: Config) -> Callable[[], obje
 def _inputs(model: WorldModel, batch: int, config: Config) -> tuple[torch.Tensor, torch.Tensor, RandomRows]:
     model.eval()
     random = RandomRows(0, device=config.device)
-    history = random.uniform((batch, model.history, 3, config.size, config.size)) * 2 - 1
+    history = random.uniform((batch, model.first_frame + model.history, 3, config.size, config.size)) * 2 - 1
     return history, random.uniform((batch, model.history, 4)) * 2 - 1, random
 
 

@@ -45,9 +45,9 @@ class Variant:
         trainer = Trainer(model, Training(data=(), out=Path(), loss=self.loss), join(device))
         if not captured:
             trainer.gradient = trainer.backward
-        shape = (self.batch, model.history + self.loss.unroll)
+        shape = (self.batch, model.first_frame + model.history + self.loss.unroll)
         frames = torch.rand(*shape, 3, config.size, config.size, device=device) * 2 - 1
-        actions = torch.rand(self.batch, shape[1] - 1, 4, device=device) * 2 - 1
+        actions = torch.rand(self.batch, model.history + self.loss.unroll - 1, 4, device=device) * 2 - 1
         return lambda: trainer.step(frames, actions, step=0)
 
 

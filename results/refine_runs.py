@@ -148,7 +148,7 @@ def _recipe_sizes(task: str) -> dict[str, Any]:
         "held_out": recipe.held_out,
         "world_model_steps": recipe.world_model_steps,
         "policy_noise_memory": recipe.policy_noise_memory,
-        **_unusual(architecture="cpu", policy_noise=list(recipe.policy_noise), std=recipe.std),
+        **_unusual(architecture=recipe.world_model, policy_noise=list(recipe.policy_noise), std=recipe.std),
     }
 
 

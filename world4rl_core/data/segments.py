@@ -16,8 +16,8 @@ class SegmentBatch:
     """`history` frames and the `horizon` frames that follow them; where the history reaches before the episode,
     the first frame is repeated, its action is 0 and its mask False."""
 
-    frames: Tensor  # uint8 (b, history + horizon, h, w, 3)
-    actions: Tensor  # float32 (b, history + horizon - 1, d); actions[:, i] was taken at frames[:, i]
+    frames: Tensor  # uint8 (b, history + horizon, h, w, 3); with `first_frame` one more, the episode's first, before it
+    actions: Tensor  # float32 (b, history + horizon - 1, d); actions[:, i] was taken at frame i of the history
     mask: Tensor  # bool (b, history + horizon)
     success: Tensor  # bool (b, history + horizon)
 
@@ -46,6 +46,7 @@ class SegmentSampler:
         history: int,
         horizon: int,
         seed: int,
+        first_frame: bool = False,
         drop_short: bool = False,
     ) -> None:
         if history < 1 or horizon < 0:
@@ -54,6 +55,7 @@ class SegmentSampler:
         episodes = _long_enough(cache, episodes, rows=max(history, horizon + 1), drop_short=drop_short)
         self.history = history
         self.horizon = horizon
+        self.first_frame = first_frame
         self.seed = seed
         self._cache = cache
         self._frames = np.asarray(cache.frames)
@@ -78,8 +80,9 @@ class SegmentSampler:
         mask = time >= 0
         rows = self._starts[episode][:, None] + np.maximum(time, 0)
         actions = self._cache.actions[rows[:, :-1]] * mask[:, :-1, None]
+        shown = np.concatenate([self._starts[episode][:, None], rows], axis=1) if self.first_frame else rows
         return SegmentBatch(
-            frames=torch.from_numpy(self._frames[rows]),
+            frames=torch.from_numpy(self._frames[shown]),
             actions=torch.from_numpy(actions),
             mask=torch.from_numpy(mask),
             success=torch.from_numpy(self._cache.success[rows] & mask),

@@ -123,7 +123,7 @@ def start_of(
 ) -> tuple[StartBatch, UInt8[np.ndarray, "height width 3"]]:
     """The episode's first moment as the world model wants it, and its frame."""
     first = cache.starts[[episode]]
-    starts = Starts(cache, np.array([episode]), history=model.history, horizon=2)
+    starts = Starts(cache, np.array([episode]), history=model.history, first_frame=model.first_frame, horizon=2)
     begin = starts.at(first, np.zeros(1, dtype=np.int64), device=str(device))
     return begin, np.asarray(cache.frames[first[0]])
 

@@ -94,7 +94,9 @@ def uncertainty_test(
         raise DataError(f"the uncertainty test needs three recorded steps, got {len(moments)}")
     chosen = rng.choice(len(moments), size=min(steps, len(moments)), replace=False)
     rows, times = np.array([moments[index] for index in chosen]).T
-    start = Starts(cache, episodes, history=model.history, horizon=int(times.max()) + 2).at(rows, times, device=device)
+    start = Starts(
+        cache, episodes, history=model.history, first_frame=model.first_frame, horizon=int(times.max()) + 2
+    ).at(rows, times, device=device)
     actions = start.actions.clone()
     actions[:, -1] = torch.from_numpy(np.array(cache.actions[rows])).to(device)
     seed = int(rng.integers(2**31))

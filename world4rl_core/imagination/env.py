@@ -111,7 +111,7 @@ class ImaginationEnv:
         reward = terminated.float()
         if uncertainty is not None and self.config.uncertainty_penalty > 0:
             reward = reward - self.config.uncertainty_penalty * uncertainty
-        self.frames = torch.cat([self.frames[:, 1:], next_frame[:, None]], dim=1)
+        self.frames = self.model.followed(self.frames, next_frame)
         self.actions = torch.cat([self.actions[:, 1:], torch.zeros_like(self.actions[:, :1])], dim=1)
         next_time, initial = self.time, self.initial
         self._restart(terminated | truncated, stream=2)
@@ -153,7 +153,7 @@ class ImaginationEnv:
 def _empty(starts: Starts, envs: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     height, width = starts.frames.shape[1:3]
     return (
-        torch.zeros(envs, starts.history, 3, height, width, device=device),
+        torch.zeros(envs, starts.first_frame + starts.history, 3, height, width, device=device),
         torch.zeros(envs, starts.history, starts.actions.shape[1], device=device),
         torch.zeros(envs, dtype=torch.int64, device=device),
     )

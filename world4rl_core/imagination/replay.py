@@ -50,7 +50,7 @@ def replay(
     frames = np.zeros(shape, dtype=np.uint8)
     success = np.zeros(shape[:2], dtype=bool)
     valid = np.arange(longest) < lengths[:, None]
-    starts = Starts(cache, episodes, history=model.history, horizon=longest)
+    starts = Starts(cache, episodes, history=model.history, first_frame=model.first_frame, horizon=longest)
     for low in range(0, len(episodes), batch):
         chosen = slice(low, min(low + batch, len(episodes)))
         first = cache.starts[episodes[chosen]]
@@ -76,7 +76,7 @@ def unroll(
     for t, action in enumerate(actions):
         taken[:, -1] = torch.from_numpy(action).to(taken)
         next_frame = model.imagine(history, taken, random=RandomRows(seed, number + t, device=history.device))
-        history = torch.cat([history[:, 1:], next_frame[:, None]], dim=1)
+        history = model.followed(history, next_frame)
         taken = torch.cat([taken[:, 1:], torch.zeros_like(taken[:, :1])], dim=1)
         yield to_images(next_frame).cpu().numpy()
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from world4rl_core.errors import ConfigError, DataError
 from world4rl_core.nets.image import to_frames
-from world4rl_core.types import Actions, Frames
+from world4rl_core.types import Actions, History
 
 if TYPE_CHECKING:
     from world4rl_core.data.cache import FrameCache
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class StartBatch:
     """Recorded histories; the action slot of the newest frame is empty (0) until the policy acts."""
 
-    frames: Frames
+    frames: History
+    """With `first_frame` one more than `actions`: before the history stands the episode's first frame."""
     actions: Actions
     time: Int[Tensor, " batch"]
 
@@ -33,14 +34,15 @@ class Starts:
     """
 
     def __init__(
-        self, cache: "FrameCache", episodes: np.ndarray, *, history: int, horizon: int, inside: float = 0.0
-    ) -> None:
+        self, cache: "FrameCache", episodes: np.ndarray, *, history: int, first_frame: bool = False, horizon: int,
+        inside: float = 0.0,
+    ) -> None:  # fmt: skip
         if len(episodes) == 0:
             raise DataError("imagination needs at least one recorded episode to start from")
         if not 0.0 <= inside <= 1.0:
             raise ConfigError(f"the share of starts inside episodes must lie in [0, 1], got {inside}")
         self.frames, self.actions, self.history = cache.frames, cache.actions, history
-        self.inside = inside
+        self.first_frame, self.inside = first_frame, inside
         self.first = cache.starts[:-1][episodes]
         rows, offsets = [], []
         for episode in episodes:
@@ -70,6 +72,8 @@ class Starts:
         actions = self.actions[wanted].copy()
         actions[back > times[:, None]] = 0.0
         actions[:, -1] = 0.0
+        if self.first_frame:
+            wanted = np.concatenate([(rows - times)[:, None], wanted], axis=1)
         return StartBatch(
             frames=to_frames(torch.from_numpy(np.ascontiguousarray(self.frames[wanted])).to(device)),
             actions=torch.from_numpy(actions).to(device),

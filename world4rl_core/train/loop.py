@@ -96,7 +96,7 @@ def stages(
         data=(expert,), out=at.clone, steps=recipe.clone_steps, held_out=0.0, size=size, cameras=cameras, seed=seed
     )
     imagine = dataclasses.replace(
-        world_model.PRESETS[preset], data=data, out=at.world_model, steps=recipe.world_model_steps,
+        world_model.PRESETS["paper" if preset == "paper" else recipe.world_model], data=data, out=at.world_model, steps=recipe.world_model_steps,
         held_out=recipe.held_out, size=size, cameras=cameras, seed=seed,
     )  # fmt: skip
     judge = dataclasses.replace(

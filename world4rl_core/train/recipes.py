@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Recipe:
     clone_steps: int = 600
     held_out: float = 0.2
     """Share of the episodes that do not train: half of them choose the classifier's threshold, half judge."""
+    world_model: Literal["cpu", "fine"] = "cpu"
+    """Preset of the world model; `fine` sees contacts of a few pixels."""
     world_model_steps: int = 1500
     reward_steps: int = 400
     iterations: int = 40

@@ -235,7 +235,10 @@ class Refinement:
         if config.tasks is not None:
             _refuse_unknown_tasks(config.tasks, self.cache)
             episodes = np.array([e for e in episodes if self.cache.tasks[e] in config.tasks], dtype=np.int64)
-        starts = Starts(self.cache, episodes, history=self.model.history, horizon=imagination.horizon, inside=inside)
+        starts = Starts(
+            self.cache, episodes, history=self.model.history, first_frame=self.model.first_frame,
+            horizon=imagination.horizon, inside=inside,
+        )  # fmt: skip
         return ImaginationEnv(
             self.model, self.classifier, self.decision, starts=starts, config=imagination, seed=seed,
             rank=world.rank, world_size=world.size, device=world.device,

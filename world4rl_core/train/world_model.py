@@ -40,14 +40,17 @@ class Config:
     """Datasets of any source; several tasks make a multi-task model."""
     out: Path
     """Run folder; the same command continues an interrupted run."""
-    architecture: Literal["cpu", "paper"] = "cpu"
-    """Size of the network: `paper` is DIAMOND's, `cpu` folds pixels into channels and computes in bf16."""
+    architecture: Literal["cpu", "fine", "paper"] = "cpu"
+    """Size of the network: `paper` is DIAMOND's, `cpu` folds 4×4 pixels into channels and computes in bf16, `fine` folds
+    2×2 and sees the episode's first frame: slower, for contacts of a few pixels."""
     encoding: EncodingName = "two-hot"
     """How actions enter the network."""
     bins: int | None = None
     """Bins of a two-hot or one-hot action dimension (default: the architecture's)."""
     history: int | None = None
     """Frames, each with its action, that the next one is drawn from (default: the architecture's)."""
+    first_frame: bool | None = None
+    """Condition on the episode's first frame too: it shows what the arm hides (default: the architecture's)."""
     cameras: tuple[str, ...] | None = None
     """Camera views, side by side in one frame (default: all)."""
     size: tuple[int, int] | None = None
@@ -96,6 +99,7 @@ class Config:
 _HERE = Path()
 PRESETS = {
     "cpu": Config(data=(), out=_HERE),
+    "fine": Config(data=(), out=_HERE, architecture="fine", batch=16, loss=LossConfig(unroll=8)),
     "paper": Config(
         data=(), out=_HERE, architecture="paper", size=(64, 64), steps=100_000, batch=32, lr=1e-4, ema=0.999,
         loss=LossConfig(unroll=1, motion_weight=0.0),
@@ -120,7 +124,7 @@ def run(config: Config) -> Path:
     share = world.share(config.batch)
     sampler = SegmentSampler(
         cache, training, history=shape.denoiser.history, horizon=config.loss.unroll, seed=config.seed,
-        drop_short=config.drop_short,
+        first_frame=shape.denoiser.first_frame, drop_short=config.drop_short,
     )  # fmt: skip
     first = trainer.load(folder.resume(data=cache.hash))
     provenance = {
@@ -154,7 +158,8 @@ def shape_of(config: Config, cache: FrameCache) -> WorldModelConfig:
     return dataclasses.replace(
         shape,
         denoiser=_replaced(
-            shape.denoiser, encoding=config.encoding, bins=config.bins, history=config.history, noise=noise
+            shape.denoiser, encoding=config.encoding, bins=config.bins, history=config.history,
+            first_frame=config.first_frame, noise=noise,
         ),
         sampler=_replaced(
             shape.sampler, steps=config.denoising_steps, method=config.solver, churn=config.churn
@@ -188,7 +193,9 @@ class Trainer:
             mixed_seed(self.config.seed, 1), step, rank=world.rank, world_size=world.size, device=world.device
         )
         self.model.train()
-        draws = draw(frames, self.model.config.denoiser.noise, self.config.loss, random=random)
+        draws = draw(
+            frames[:, self.model.first_frame :], self.model.config.denoiser.noise, self.config.loss, random=random
+        )
         losses = self.gradient(frames, actions, draws.sigma, draws.noise, draws.history_sigma, draws.history_noise)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
         self.optimiser.step()

@@ -13,7 +13,7 @@ from world4rl_core.errors import ConfigError
 from world4rl_core.nets.action_encoding import EncodingName, make_encoding
 from world4rl_core.nets.blocks import Conditioning, Features, FourierFeatures, Transformed, group_count, zeroed
 from world4rl_core.nets.unet import UNet, UNetConfig
-from world4rl_core.types import Actions, Frame, Frames, PerBatch
+from world4rl_core.types import Actions, Frame, History, PerBatch
 from world4rl_core.world_model.edm import NoiseConfig, precondition
 
 
@@ -25,6 +25,8 @@ class DenoiserConfig:
     """Numbers in an action."""
     history: int = 4
     """Frames, each with the action taken at it, that condition the next frame (T in the paper)."""
+    first_frame: bool = False
+    """The episode's first frame conditions the next one too: a memory of what the arm hides for longer than T frames."""
     encoding: EncodingName = "two-hot"
     """How actions enter."""
     bins: int = 21
@@ -75,7 +77,7 @@ class Denoiser(nn.Module):
         self.noise_features = FourierFeatures(width)
         self.history_noise_features = FourierFeatures(width)
         self.condition = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
-        self.past_stem = nn.Conv2d(config.history * fold, channels, 3, padding=1)
+        self.past_stem = nn.Conv2d((config.first_frame + config.history) * fold, channels, 3, padding=1)
         self.noisy_stem = nn.Conv2d(fold, channels, 3, padding=1)
         self.unet = UNet(config.unet)
         self.norm_out = nn.GroupNorm(group_count(channels), channels)
@@ -85,10 +87,11 @@ class Denoiser(nn.Module):
             self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def context(
-        self, history: Frames, actions: Actions, history_sigma: PerBatch, newest: Frame | None = None
+        self, history: History, actions: Actions, history_sigma: PerBatch, newest: Frame | None = None
     ) -> Context:
         """Everything that depends on history and actions; `history_sigma` is the noise that lies on the history.
 
+        With `first_frame` the history begins with the episode's first frame, which has no action.
         `newest` is the last frame of the history without that noise (default: the last frame as it is).
         """
         encoded = self.encoding(actions)
@@ -128,7 +131,7 @@ class Denoiser(nn.Module):
         self,
         noisy: Frame,
         sigma: PerBatch,
-        history: Frames,
+        history: History,
         actions: Actions,
         history_sigma: PerBatch,
         newest: Frame | None = None,

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from world4rl_core.errors import ConfigError
 from world4rl_core.nets.random_rows import RandomRows
-from world4rl_core.types import Frame, Frames, PerBatch
+from world4rl_core.types import Actions, Frame, Frames, History, PerBatch
 from world4rl_core.world_model.denoiser import Denoiser, per_row
 from world4rl_core.world_model.edm import NoiseConfig, draw_noise, draw_sigma, precondition
 
@@ -51,12 +51,12 @@ class Draws:
     """The noise itself."""
     history_sigma: PerBatch
     """Deviation of the noise on the history."""
-    history_noise: Frames
+    history_noise: Float[Tensor, "noisy past 3 height width"]
     """That noise, for every frame but the last; empty where there is none."""
 
 
 def draw(frames: Frames, noise: NoiseConfig, config: LossConfig, *, random: RandomRows) -> Draws:
-    """What `unrolled_loss` of these frames needs."""
+    """What `unrolled_loss` of these frames, less the episode's first, needs."""
     past = frames[:, :-1]
     history_sigma = config.history_noise * random.uniform((len(frames),))
     history_noise = past.new_empty((0, *past.shape[1:]))
@@ -71,19 +71,21 @@ def draw(frames: Frames, noise: NoiseConfig, config: LossConfig, *, random: Rand
 
 def unrolled_loss(
     denoiser: nn.Module,
-    frames: Frames,
-    actions: Float[Tensor, "batch time-1 action"],
+    frames: History,
+    actions: Actions,
     draws: Draws,
     config: LossConfig,
 ) -> Float[Tensor, " unroll"]:
     """The EDM loss (World4RL eq. 5) of each frame of the unroll; their mean is what is trained on.
 
-    `frames` holds history + unroll frames, `actions` one fewer. Each target is predicted from a history in which
+    `frames` holds history + unroll frames, behind the episode's first where the network is conditioned on it; `actions`
+    holds history + unroll - 1. Each target is predicted from a history in which
     earlier targets are replaced by the network's own predictions, without gradient (DIAMOND's training).
     """
     core = denoiser.module if isinstance(denoiser, nn.parallel.DistributedDataParallel) else denoiser
     assert isinstance(core, Denoiser)
     history_length = core.config.history
+    lead, frames = frames.split([int(core.config.first_frame), frames.shape[1] - core.config.first_frame], dim=1)
     weights = motion_weights(frames, config.motion_weight)
     past, losses = list(frames[:, :history_length].unbind(1)), []
     for step, (sigma, noise) in enumerate(zip(draws.sigma, draws.noise, strict=True)):
@@ -91,6 +93,7 @@ def unrolled_loss(
         history = torch.stack(past[step:], dim=1)
         if len(draws.history_noise):
             history += draws.history_noise[:, step : step + history_length]
+        history = torch.cat([lead, history], dim=1)
         target = frames[:, history_length + step]
         predicted = denoiser(target + noise, sigma, history, window, draws.history_sigma, past[-1])
         losses.append((weights * _network_error(predicted, target, sigma, core)).mean())

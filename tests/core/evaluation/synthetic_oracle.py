@@ -11,7 +11,7 @@ from world4rl_core.data.writer import DatasetWriter
 from world4rl_core.nets.random_rows import RandomRows
 from world4rl_core.nets.unet import UNetConfig
 from world4rl_core.reward.classifier import ClassifierConfig, SuccessClassifier
-from world4rl_core.types import Actions, Frame, Frames, PerBatch
+from world4rl_core.types import Actions, Frame, History, PerBatch
 from world4rl_core.world_model.denoiser import DenoiserConfig
 from world4rl_core.world_model.model import WorldModel, WorldModelConfig
 from world4rl_core.world_model.sampler import SamplerConfig
@@ -46,7 +46,7 @@ class Oracle(WorldModel):
         self.listens, self.noise = listens, noise
 
     @torch.no_grad()
-    def imagine(self, history: Frames, actions: Actions, *, random: RandomRows) -> Frame:
+    def imagine(self, history: History, actions: Actions, *, random: RandomRows) -> Frame:
         last = history[:, -1]
         out = last.clone()
         if self.listens:

@@ -6,7 +6,7 @@ import torch
 from world4rl_core.world_model.model import WorldModel, for_device, preset
 
 
-@pytest.mark.parametrize("architecture", ["cpu", "paper"])
+@pytest.mark.parametrize("architecture", ["cpu", "fine", "paper"])
 def test_weights_and_frames_are_the_same_however_it_runs(architecture: str) -> None:
     shape = preset(architecture, action_dim=4, height=16, width=16)
     assert for_device(shape, "cpu") == shape
@@ -17,7 +17,7 @@ def test_weights_and_frames_are_the_same_however_it_runs(architecture: str) -> N
     for parameter in trained.parameters():
         torch.nn.init.normal_(parameter, std=0.05)
     loaded.load_state_dict(trained.state_dict())
-    history, actions = torch.rand(3, 4, 3, 16, 16) * 2 - 1, torch.rand(3, 4, 4) * 2 - 1
+    history, actions = torch.rand(3, 4 + trained.first_frame, 3, 16, 16) * 2 - 1, torch.rand(3, 4, 4) * 2 - 1
     noise = torch.randn(3, 3, 16, 16)
     one, other = (model.drawn_from(noise, history, actions) for model in (trained, loaded))
     torch.testing.assert_close(one, other, rtol=0, atol=0.05)

@@ -26,14 +26,15 @@ def without_gradient(module: torch.nn.Module) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("architecture", ["cpu", "paper"])
+@pytest.mark.parametrize("architecture", ["cpu", "fine", "paper"])
 def test_every_parameter_of_the_denoiser_receives_a_gradient(architecture: str) -> None:
     torch.manual_seed(0)
     model = WorldModel(preset(architecture, action_dim=4, height=16, width=16))
-    frames, actions = torch.rand(4, 6, 3, 16, 16) * 2 - 1, torch.rand(4, 5, 4) * 2 - 1
+    seen = int(model.first_frame)
+    frames, actions = torch.rand(4, seen + 6, 3, 16, 16) * 2 - 1, torch.rand(4, 5, 4) * 2 - 1
     optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
     for step in range(4):  # zero-initialised layers let the gradient through only after a step
-        draws = draw(frames, model.config.denoiser.noise, LossConfig(unroll=2), random=RandomRows(0, step))
+        draws = draw(frames[:, seen:], model.config.denoiser.noise, LossConfig(unroll=2), random=RandomRows(0, step))
         optimiser.zero_grad()
         unrolled_loss(model.denoiser, frames, actions, draws, LossConfig(unroll=2)).mean().backward()
         optimiser.step()
