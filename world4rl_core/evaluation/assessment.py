@@ -8,10 +8,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from world4rl_core.data.cache import FrameCache
 from world4rl_core.errors import ConfigError
-from world4rl_core.evaluation.checks import Check, Limits, dynamics_checks, order_checks, outcome_checks, verdict
+from world4rl_core.evaluation.checks import (
+    Check,
+    Limits,
+    closed_loop_checks,
+    dynamics_checks,
+    order_checks,
+    outcome_checks,
+    verdict,
+)
+from world4rl_core.evaluation.closed_loop import closed_loop, own_episodes
 from world4rl_core.evaluation.metrics import frame_metrics
 from world4rl_core.evaluation.open_loop import (
     HorizonError,
@@ -69,6 +79,8 @@ class TrustReport:
     shuffle: ShuffleTest
     uncertainty: UncertaintyTest
     checkpoints: list[CheckpointRates]
+    closed_loop: Confusion | None
+    """Outcomes of a policy's own held-out episodes, imagined under that policy."""
 
 
 def assess(
@@ -81,11 +93,13 @@ def assess(
     limits: Limits,
     probes: Probes,
     checkpoints: Sequence[CheckpointRates] = (),
+    policy: nn.Module | None = None,
     device: torch.device | str = "cpu",
 ) -> tuple[TrustReport, list[ReplayedEpisode]]:
     """Replay `episodes` (indices of cached, held-out, non-expert ones) and judge; the replays come back for films.
 
-    The limits apply to all of them together. Raises DataError without two episodes.
+    The limits apply to all of them together. With a policy its own episodes among them are also imagined under it.
+    Raises DataError without two episodes.
     """
     rng = np.random.default_rng(probes.seed)
     metrics = frame_metrics(probes.lpips_weights)
@@ -102,6 +116,9 @@ def assess(
     real, imagined = [item.really_succeeded for item in replayed], [item.imagined_success for item in replayed]
     outcomes = confusion_by_source([item.source for item in replayed], real, imagined)
     errors, still = (measure(replayed, horizon=probes.horizon) for measure in (squared_errors, still_errors))
+    alone = None
+    if policy is not None and len(own := own_episodes(policy, cache, episodes)):
+        alone = closed_loop(model, classifier, decision, policy, cache=cache, episodes=own, seed=probes.seed)
     checks = [
         *outcome_checks(Confusion.of(real, imagined), limits),
         *dynamics_checks(
@@ -110,6 +127,7 @@ def assess(
             uncertainty=uncertainty.correlation,
             limits=limits,
         ),
+        *closed_loop_checks(alone, limits),
         *order_checks(checkpoints),
     ]
     go, reasons = verdict(checks)
@@ -125,5 +143,6 @@ def assess(
         shuffle=shuffle,
         uncertainty=uncertainty,
         checkpoints=list(checkpoints),
+        closed_loop=alone,
     )
     return report, replayed

@@ -13,6 +13,7 @@ from world4rl_core.evaluation.held_out import held_out_episodes, non_expert
 from world4rl_core.evaluation.outcomes import read_checkpoints
 from world4rl_core.evaluation.provenance import provenance
 from world4rl_core.nets.device import device_of
+from world4rl_core.policy.actor_critic import load_policy
 from world4rl_core.reward.classifier import load_reward
 from world4rl_core.world_model.model import load_world_model
 
@@ -29,6 +30,8 @@ class Config:
     """Folder for trust.html, trust.json, figures and films."""
     data: tuple[Path, ...] = ()
     """The datasets of the training, whose held-out part is used (the default), or only new ones."""
+    policy: Path | None = None
+    """Run folder or file of a policy: does it fare in imagination as in those episodes that it made without noise?"""
     episodes: int = 200
     """Most held-out episodes to replay."""
     checkpoints: Path | None = None
@@ -47,11 +50,12 @@ def run(config: Config) -> str:
     model = load_world_model(config.world_model, device=device)
     classifier, decision = load_reward(config.reward, device=device)
     checkpoints = read_checkpoints(config.checkpoints) if config.checkpoints is not None else []
+    policy = load_policy(config.policy, device=device) if config.policy is not None else None
     cache, held_out = held_out_episodes(config.data, world_model=config.world_model, reward=config.reward)
     chosen = non_expert(cache, held_out, most=config.episodes, rng=rng)
     report, replayed = assess(
         model, classifier, decision, cache=cache, episodes=chosen, limits=config.limits, probes=config.probes,
-        checkpoints=checkpoints, device=device,
+        checkpoints=checkpoints, policy=policy, device=device,
     )  # fmt: skip
     page = trust_page.write(
         config.out, report=report, replayed=replayed, films=config.films, fps=float(cache.fps),

@@ -41,8 +41,8 @@ class Config:
     out: Path
     """Run folder; the same command continues an interrupted run."""
     architecture: Literal["cpu", "fine", "paper"] = "cpu"
-    """Size of the network: `paper` is DIAMOND's, `cpu` folds 4×4 pixels into channels and computes in bf16, `fine` folds
-    2×2 and sees the episode's first frame: slower, for contacts of a few pixels."""
+    """Size of the network: `paper` is DIAMOND's, `cpu` folds 4×4 pixels into channels and computes in bf16, `fine`
+    folds 2×2 and sees the episode's first frame: slower, for contacts of a few pixels."""
     encoding: EncodingName = "two-hot"
     """How actions enter the network."""
     bins: int | None = None

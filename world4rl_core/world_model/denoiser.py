@@ -26,7 +26,7 @@ class DenoiserConfig:
     history: int = 4
     """Frames, each with the action taken at it, that condition the next frame (T in the paper)."""
     first_frame: bool = False
-    """The episode's first frame conditions the next one too: a memory of what the arm hides for longer than T frames."""
+    """The episode's first frame conditions the next one too, as a memory of what the arm hides longer than T frames."""
     encoding: EncodingName = "two-hot"
     """How actions enter."""
     bins: int = 21

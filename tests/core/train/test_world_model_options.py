@@ -12,7 +12,8 @@ from world4rl_core.train import world_model
 from world4rl_core.world_model.model import load_world_model, preset
 
 ASKED = {
-    "history": 2, "first_frame": True, "bins": 11, "solver": "heun", "churn": 0.5, "offset_noise": 0.2, "noise_schedule": "uniform",
+    "history": 2, "first_frame": True, "bins": 11, "solver": "heun", "churn": 0.5, "offset_noise": 0.2,
+    "noise_schedule": "uniform",
     "denoising_steps": 2,
 }  # fmt: skip
 
@@ -22,7 +23,8 @@ def test_every_option_reaches_the_checkpoint(dataset: Path, tmp_path: Path) -> N
     found = load_model_state(out, "world-model")["config"]
     denoiser, sampler = found["denoiser"], found["sampler"]
     assert {
-        "history": denoiser["history"], "first_frame": denoiser["first_frame"], "bins": denoiser["bins"], "solver": sampler["method"],
+        "history": denoiser["history"], "first_frame": denoiser["first_frame"], "bins": denoiser["bins"],
+        "solver": sampler["method"],
         "churn": sampler["churn"], "offset_noise": denoiser["noise"]["offset"],
         "noise_schedule": denoiser["noise"]["schedule"], "denoising_steps": sampler["steps"],
     } == ASKED  # fmt: skip
