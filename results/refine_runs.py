@@ -122,14 +122,18 @@ def _sizes(folder: Path, task: str) -> dict[str, Any]:
             architecture=model["architecture"],
             policy_noise=collected["noise"],
             std=_config(refined)["ppo"]["std"] if refined.is_dir() else recipe_for(task).std,
+            iterations=_config(refined)["iterations"] if refined.is_dir() else recipe_for(task).iterations,
+            average=_config(refined).get("average", False) if refined.is_dir() else recipe_for(task).average,
         ),
     }
 
 
-def _unusual(*, architecture: str, policy_noise: list[float], std: float) -> dict[str, Any]:
+def _unusual(**given: Any) -> dict[str, Any]:
     """Those that most recipes have alike, where they differ: records of all days keep to one form."""
-    usual = {"architecture": "cpu", "policy_noise": list(DEFAULT.policy_noise), "std": DEFAULT.std}
-    given = {"architecture": architecture, "policy_noise": policy_noise, "std": std}
+    usual = {
+        "architecture": DEFAULT.world_model, "policy_noise": list(DEFAULT.policy_noise), "std": DEFAULT.std,
+        "iterations": DEFAULT.iterations, "average": DEFAULT.average,
+    }  # fmt: skip
     return {key: value for key, value in given.items() if value != usual[key]}
 
 
@@ -148,7 +152,13 @@ def _recipe_sizes(task: str) -> dict[str, Any]:
         "held_out": recipe.held_out,
         "world_model_steps": recipe.world_model_steps,
         "policy_noise_memory": recipe.policy_noise_memory,
-        **_unusual(architecture=recipe.world_model, policy_noise=list(recipe.policy_noise), std=recipe.std),
+        **_unusual(
+            architecture=recipe.world_model,
+            policy_noise=list(recipe.policy_noise),
+            std=recipe.std,
+            iterations=recipe.iterations,
+            average=recipe.average,
+        ),  # fmt: skip
     }
 
 

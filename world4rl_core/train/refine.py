@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.optim.swa_utils import AveragedModel
 
 from world4rl_core.config_json import to_json
 from world4rl_core.data.cache import FrameCache
@@ -18,7 +19,7 @@ from world4rl_core.imagination.rollout import collect, evaluate
 from world4rl_core.imagination.starts import Starts
 from world4rl_core.nets.checkpoint import State, load_model_state
 from world4rl_core.nets.random_rows import RandomRows
-from world4rl_core.policy.actor_critic import Critic, load_policy
+from world4rl_core.policy.actor_critic import Critic, GaussianPolicy, load_policy
 from world4rl_core.policy.update import PPO, PPOConfig, prepare
 from world4rl_core.reward.classifier import load_reward
 from world4rl_core.train import ranges
@@ -55,6 +56,9 @@ class Config:
     """Rollouts, each followed by an update."""
     rollout_steps: int = 25
     """Steps of every environment in a rollout."""
+    average: bool = False
+    """The result is the mean of the policy's weights after every iteration that trained it (Polyak averaging): single
+    iterates differ a lot in reality where imagination hardly tells them apart."""
     inside: float = 0.3
     """Share of imagined episodes that start inside recorded ones (0: initial states only, the paper)."""
     evaluate_every: int = 5
@@ -125,7 +129,7 @@ def run(config: Config) -> Path:
 
 
 class Refinement:
-    """Policy, critic and imagined environments of one refinement."""
+    """Policy, its average, critic and imagined environments of one refinement."""
 
     def __init__(self, config: Config, world: World) -> None:
         self.config, self.world = config, world
@@ -141,6 +145,7 @@ class Refinement:
         )
         torch.manual_seed(config.seed)
         self.policy = copy.deepcopy(self.clone).requires_grad_(True)
+        self.average = AveragedModel(self.policy).requires_grad_(False)
         self.critic = Critic(self.clone.config).to(world.device)
         share = dataclasses.replace(config.ppo, minibatch=max(1, config.ppo.minibatch // world.size))
         self.ppo = PPO(world.wrap(self.policy), world.wrap(self.critic), share, mean=world.mean)
@@ -167,6 +172,8 @@ class Refinement:
         batch = prepare(rollout, self.clone, config.ppo)
         random = RandomRows(config.seed, iteration, device=world.device)
         figures = self.ppo.update(batch, iteration=iteration, random=random)
+        if iteration >= config.ppo.critic_warmup:
+            self.average.update_parameters(self.policy)
         counts = torch.tensor([rollout.successes, rollout.episodes, rollout.uncertainty], device=world.device)
         successes, episodes, uncertainty = world.mean(counts).tolist()
         return figures | {
@@ -178,11 +185,18 @@ class Refinement:
         }
 
     def evaluate(self) -> dict[str, float]:
-        """Success and uncertainty of the mean action, always over the same imagined episodes."""
-        self.policy.eval()
-        judged = evaluate(self.judge_env, self.policy)
+        """Success and uncertainty of the result's mean action, always over the same imagined episodes."""
+        judged = evaluate(self.judge_env, self.refined.eval())
         counts = self.world.mean(torch.tensor([judged.rate, judged.uncertainty], device=self.world.device)).tolist()
         return {"imagined_success": counts[0], "uncertainty": counts[1]}
+
+    @property
+    def refined(self) -> GaussianPolicy:
+        """The result so far: the policy, or the mean of its iterates."""
+        if not self.config.average:
+            return self.policy
+        assert isinstance(self.average.module, GaussianPolicy)
+        return self.average.module
 
     def iterate_state(self, iteration: int, figures: dict[str, float]) -> State:
         """The policy as it is now, with its imagined successes and episodes."""
@@ -193,7 +207,8 @@ class Refinement:
 
     def state(self, iteration: int) -> State:
         return {
-            "step": iteration, "policy": self.policy.state_dict(), "critic": self.critic.state_dict(),
+            "step": iteration, "policy": self.policy.state_dict(), "average": self.average.state_dict(),
+            "critic": self.critic.state_dict(),
             "actor_optimiser": self.ppo.actor_optimiser.state_dict(),
             "critic_optimiser": self.ppo.critic_optimiser.state_dict(),
             "env": self.env.state(), "stopping": self.stopping.state(),
@@ -205,6 +220,8 @@ class Refinement:
         if state is None:
             return 0
         self.policy.load_state_dict(state["policy"])
+        if "average" in state:  # states written before there was one lack it
+            self.average.load_state_dict(state["average"])
         self.critic.load_state_dict(state["critic"])
         self.ppo.actor_optimiser.load_state_dict(state["actor_optimiser"])
         self.ppo.critic_optimiser.load_state_dict(state["critic_optimiser"])
@@ -221,7 +238,7 @@ class Refinement:
         config = self.config
         return {
             "kind": "policy", "step": config.iterations, "config": to_json(self.policy.config),
-            "weights": self.policy.state_dict(),
+            "weights": self.refined.state_dict(),
             "provenance": {
                 "data": self.cache.hash, "cameras": self.cache.cameras, "training": to_json(config), "end": reason,
                 "gate": self.passage.figures, "override_trust": self.passage.overridden,

@@ -19,6 +19,7 @@ from world4rl_core.errors import CheckpointError, ConfigError, DataError
 from world4rl_core.imagination.env import ImaginationConfig
 from world4rl_core.nets.checkpoint import load_state, save_state
 from world4rl_core.policy.actor_critic import EncoderConfig
+from world4rl_core.policy.update import PPOConfig
 from world4rl_core.train import bc, refine, reward, run, world_model
 
 
@@ -92,6 +93,22 @@ def test_refinement_resumes_bit_for_bit(
 ) -> None:
     config = refine_config(dataset, clone, model, judge, tmp_path / "a")
     interrupted_equals_uninterrupted(refine.run, config, tmp_path / "b", 3, monkeypatch)
+
+
+def test_an_averaged_refinement_is_the_mean_of_its_iterates_and_resumes_bit_for_bit(
+    dataset: Path, clone: Path, model: Path, judge: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = refine_config(dataset, clone, model, judge, tmp_path / "a")
+    config = dataclasses.replace(config, evaluate_every=1, ppo=PPOConfig(critic_warmup=2, lr_actor=1e-3))
+    plain = refine.run(dataclasses.replace(config, out=tmp_path / "plain"))
+    interrupted_equals_uninterrupted(
+        refine.run, dataclasses.replace(config, average=True), tmp_path / "b", 4, monkeypatch
+    )
+    trained = [load_state(plain / refine.ITERATE.format(done))["weights"] for done in (3, 4, 5, 6)]
+    found = load_state(config.out / run.MODEL)["weights"]
+    for name, weight in found.items():
+        torch.testing.assert_close(weight, torch.stack([one[name] for one in trained]).mean(0), msg=name)
+    assert any(not torch.equal(weight, trained[-1][name]) for name, weight in found.items())
 
 
 def test_the_reason_to_override_the_gate_survives_an_interruption(
