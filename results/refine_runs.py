@@ -16,7 +16,7 @@ from world4rl_core.evaluation.statistics import PairedCounts, pool_stratified
 from world4rl_core.nets.checkpoint import load_model_state
 from world4rl_core.train.loop import REFUSED
 from world4rl_core.train.places import Places
-from world4rl_core.train.recipes import DEFAULT, recipe_for
+from world4rl_core.train.recipes import DEFAULT, Recipe, recipe_for
 
 COMMAND = "world4rl demo {bench} --task {task} --seed {seed} --out runs/demo/{task}-{seed}"
 COUNTS = ("true_success", "false_success", "false_failure", "true_failure")
@@ -121,18 +121,33 @@ def _sizes(folder: Path, task: str) -> dict[str, Any]:
         **_unusual(
             architecture=model["architecture"],
             policy_noise=collected["noise"],
-            std=_config(refined)["ppo"]["std"] if refined.is_dir() else recipe_for(task).std,
-            iterations=_config(refined)["iterations"] if refined.is_dir() else recipe_for(task).iterations,
-            average=_config(refined).get("average", False) if refined.is_dir() else recipe_for(task).average,
+            **_refinement(refined, recipe_for(task)),
         ),
     }
+
+
+def _refinement(refined: Path, recipe: Recipe) -> dict[str, Any]:
+    """How this run refined, or, where it did not come to that, how it would have."""
+    if not refined.is_dir():
+        return _refined_by(recipe)
+    config = _config(refined)
+    return {
+        "std": config["ppo"]["std"],
+        "iterations": config["iterations"],
+        "envs": config["imagination"]["envs"],
+        "average": config.get("average", False),
+    }
+
+
+def _refined_by(recipe: Recipe) -> dict[str, Any]:
+    return {key: getattr(recipe, key) for key in ("std", "iterations", "envs", "average")}
 
 
 def _unusual(**given: Any) -> dict[str, Any]:
     """Those that most recipes have alike, where they differ: records of all days keep to one form."""
     usual = {
         "architecture": DEFAULT.world_model, "policy_noise": list(DEFAULT.policy_noise), "std": DEFAULT.std,
-        "iterations": DEFAULT.iterations, "average": DEFAULT.average,
+        "iterations": DEFAULT.iterations, "envs": DEFAULT.envs, "average": DEFAULT.average,
     }  # fmt: skip
     return {key: value for key, value in given.items() if value != usual[key]}
 
@@ -155,10 +170,8 @@ def _recipe_sizes(task: str) -> dict[str, Any]:
         **_unusual(
             architecture=recipe.world_model,
             policy_noise=list(recipe.policy_noise),
-            std=recipe.std,
-            iterations=recipe.iterations,
-            average=recipe.average,
-        ),  # fmt: skip
+            **_refined_by(recipe),
+        ),
     }
 
 

@@ -109,8 +109,11 @@ def stages(
     improve = dataclasses.replace(
         usual, policy=at.clone, world_model=at.world_model, reward=at.reward, data=data, out=at.refined,
         iterations=recipe.iterations, average=recipe.average, rollout_steps=min(usual.rollout_steps, recipe.horizon),
-        imagination=dataclasses.replace(usual.imagination, horizon=recipe.horizon),
-        ppo=dataclasses.replace(usual.ppo, std=recipe.std), override_trust=override_trust, size=size, cameras=cameras,
+        imagination=dataclasses.replace(usual.imagination, envs=recipe.envs, horizon=recipe.horizon),
+        ppo=dataclasses.replace(
+            usual.ppo, std=recipe.std, minibatch=usual.ppo.minibatch * recipe.envs // usual.imagination.envs
+        ),
+        override_trust=override_trust, size=size, cameras=cameras,
         seed=seed,
     )  # fmt: skip
     return [

@@ -35,6 +35,8 @@ class Recipe:
     world_model_steps: int = 1500
     reward_steps: int = 400
     iterations: int = 40
+    envs: int = 64
+    """Imagined environments; a rollout and a gradient step hold as many times more steps."""
     average: bool = False
     """Whether the refined policy is the mean of its iterates."""
     std: float = 0.2
@@ -49,7 +51,7 @@ LONG_STEPS = dataclasses.replace(
 # which the others bear, only 13 % of the policy's episodes turned the lock, and too few successes were left to learn.
 PAPER_TASK = dataclasses.replace(
     LONG_STEPS, demonstrations=50, clone_steps=1500, policy_episodes=600, policy_noise=(0.05, 0.1, 0.2), held_out=0.35,
-    world_model_steps=3000, iterations=15, average=True, std=0.1,
+    world_model_steps=3000, iterations=15, envs=256, average=True, std=0.1,
 )  # fmt: skip
 RECIPES: dict[str, Recipe] = {
     "button-press-topdown-v3": dataclasses.replace(DEFAULT, demonstrations=2, horizon=25),

@@ -28,7 +28,7 @@ def demo(folder: Path, *, reason: str = "", task: str = "button-press-topdown-v3
         },
         "world-model/config.json": {"held_out": 0.2, "steps": 1500, "architecture": "cpu"},
         "clone/config.json": {"steps": 600},
-        "refined/config.json": {"override_trust": "", "iterations": 40, "ppo": {"std": 0.2}},
+        "refined/config.json": {"override_trust": "", "iterations": 40, "imagination": {"envs": 64}, "ppo": {"std": 0.2}},
         "evaluation/evaluation.json": {
             "settings": {"episodes": 20},
             "comparisons": {"refined": {
@@ -105,15 +105,15 @@ def test_a_second_round_is_a_record_of_its_own_against_the_clone(tmp_path: Path)
 
 def test_sizes_name_what_most_recipes_share_only_where_it_differs(tmp_path: Path) -> None:
     folder = demo(tmp_path)
-    usual = {"std", "policy_noise", "architecture", "iterations", "average"}
+    usual = {"std", "policy_noise", "architecture", "iterations", "envs", "average"}
     assert not usual & refine_runs.record(folder, "metaworld")["sizes"].keys()
     write(folder, {
-        "refined/config.json": {"iterations": 15, "average": True, "ppo": {"std": 0.1}},
+        "refined/config.json": {"iterations": 15, "average": True, "imagination": {"envs": 256}, "ppo": {"std": 0.1}},
         "world-model/config.json": {"held_out": 0.2, "steps": 9, "architecture": "paper"},
     })  # fmt: skip
     found = refine_runs.record(folder, "metaworld")
     assert {key: found["sizes"][key] for key in usual - {"policy_noise"}} == {
-        "std": 0.1, "architecture": "paper", "iterations": 15, "average": True,
+        "std": 0.1, "architecture": "paper", "iterations": 15, "envs": 256, "average": True,
     }  # fmt: skip
     assert found["exploratory"]
     assert "--preset paper --world-model-steps 9" in found["command"]
