@@ -28,7 +28,9 @@ def demo(folder: Path, *, reason: str = "", task: str = "button-press-topdown-v3
         },
         "world-model/config.json": {"held_out": 0.2, "steps": 1500, "architecture": "cpu"},
         "clone/config.json": {"steps": 600},
-        "refined/config.json": {"override_trust": "", "iterations": 40, "imagination": {"envs": 64}, "ppo": {"std": 0.2}},
+        "refined/config.json": {
+            "override_trust": "", "iterations": 40, "imagination": {"envs": 64}, "ppo": {"std": 0.2},
+        },
         "evaluation/evaluation.json": {
             "settings": {"episodes": 20},
             "comparisons": {"refined": {
