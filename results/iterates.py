@@ -24,7 +24,17 @@ EARLY = 15
 def mean(states: list[State]) -> State:
     """The last of them, with the mean of all their weights."""
     weights = [one["weights"] for one in states]
-    return states[-1] | {"weights": {name: torch.stack([one[name] for one in weights]).mean(0) for name in weights[0]}}
+    provenance = {key: value for key, value in states[-1]["provenance"].items() if key != "imagined"}
+    return states[-1] | {
+        "provenance": provenance,
+        "weights": {name: torch.stack([one[name] for one in weights]).mean(0) for name in weights[0]},
+    }
+
+
+def imagined_by(policy: Path) -> float | None:
+    """The policy's success without noise in imagination, of 1; None for a mean."""
+    told = load_model_state(policy, "policy")["provenance"].get("imagined")
+    return told[0] / told[1] if told else None
 
 
 def policies_of(folder: Path, out: Path) -> dict[str, Path]:
@@ -34,8 +44,8 @@ def policies_of(folder: Path, out: Path) -> dict[str, Path]:
     """
     found = {int(file.stem): file for file in sorted((folder / "refined" / "iterates").glob("*.safetensors"))}
     states = {done: load_model_state(file, "policy") for done, file in found.items()}
-    if len(states) < 3 or any(one["provenance"]["training"].get("average") for one in states.values()):
-        raise DataError(f"{folder}: wanted a refinement without --average that kept at least three policies")
+    if not {0, EARLY} <= states.keys() or any(one["provenance"]["training"].get("average") for one in states.values()):
+        raise DataError(f"{folder}: wanted a refinement without --average that kept its policies after 0 and {EARLY}")
     trained = [done for done in sorted(states) if done > 0]
     chosen = {"cloned": found[0]} | {f"after {done}": found[done] for done in trained}
     for last in (EARLY, trained[-1]):
@@ -58,6 +68,7 @@ def record(folder: Path) -> dict[str, Any]:
     collected = json.loads((folder / "data" / "policy" / "meta" / "collection.json").read_text())
     return {
         "task": collected["task"], "seed": collected["seed"], "states_seed": SEED, "episodes": len(found["outcomes"]),
+        "imagined": {name: imagined_by(path) for name, path in chosen.items()},
         "successes": {name: sum(bool(one["success"][name]) for one in found["outcomes"]) for name in chosen},
         "measured": {key: found[key] for key in ("date", "machine")},
     }  # fmt: skip

@@ -146,7 +146,7 @@ def _refined_by(recipe: Recipe) -> dict[str, Any]:
 def _unusual(**given: Any) -> dict[str, Any]:
     """Those that most recipes have alike, where they differ: records of all days keep to one form."""
     usual = {
-        "architecture": DEFAULT.world_model, "policy_noise": list(DEFAULT.policy_noise), "std": DEFAULT.std,
+        "architecture": "cpu", "policy_noise": list(DEFAULT.policy_noise), "std": DEFAULT.std,
         "iterations": DEFAULT.iterations, "envs": DEFAULT.envs, "average": DEFAULT.average,
     }  # fmt: skip
     return {key: value for key, value in given.items() if value != usual[key]}
@@ -168,7 +168,7 @@ def _recipe_sizes(task: str) -> dict[str, Any]:
         "world_model_steps": recipe.world_model_steps,
         "policy_noise_memory": recipe.policy_noise_memory,
         **_unusual(
-            architecture=recipe.world_model,
+            architecture="cpu",
             policy_noise=list(recipe.policy_noise),
             **_refined_by(recipe),
         ),

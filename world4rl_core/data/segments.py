@@ -17,7 +17,7 @@ class SegmentBatch:
     the first frame is repeated, its action is 0 and its mask False."""
 
     frames: Tensor  # uint8 (b, history + horizon, h, w, 3); with `first_frame` one more, the episode's first, before it
-    actions: Tensor  # float32 (b, history + horizon - 1, d); actions[:, i] was taken at frame i of the history
+    actions: Tensor  # float32 (b, history + horizon - 1, d); actions[:, -i] was taken at frames[:, -1 - i]
     mask: Tensor  # bool (b, history + horizon)
     success: Tensor  # bool (b, history + horizon)
 

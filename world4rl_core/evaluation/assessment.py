@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from world4rl_core.data.cache import FrameCache
 from world4rl_core.errors import ConfigError
@@ -40,6 +39,7 @@ from world4rl_core.evaluation.probes import (
 )
 from world4rl_core.evaluation.replays import classifier_on_real, replay_episodes
 from world4rl_core.evaluation.resampling import bootstrap_ratio
+from world4rl_core.policy.actor_critic import GaussianPolicy
 from world4rl_core.reward.classifier import SuccessClassifier
 from world4rl_core.reward.decision import Decision
 from world4rl_core.world_model.model import WorldModel
@@ -93,7 +93,7 @@ def assess(
     limits: Limits,
     probes: Probes,
     checkpoints: Sequence[CheckpointRates] = (),
-    policy: nn.Module | None = None,
+    policy: GaussianPolicy | None = None,
     device: torch.device | str = "cpu",
 ) -> tuple[TrustReport, list[ReplayedEpisode]]:
     """Replay `episodes` (indices of cached, held-out, non-expert ones) and judge; the replays come back for films.
@@ -117,7 +117,8 @@ def assess(
     outcomes = confusion_by_source([item.source for item in replayed], real, imagined)
     errors, still = (measure(replayed, horizon=probes.horizon) for measure in (squared_errors, still_errors))
     alone = None
-    if policy is not None and len(own := own_episodes(policy, cache, episodes)):
+    if policy is not None:
+        own = own_episodes(policy, cache, episodes)
         alone = closed_loop(model, classifier, decision, policy, cache=cache, episodes=own, seed=probes.seed)
     checks = [
         *outcome_checks(Confusion.of(real, imagined), limits),
@@ -127,7 +128,7 @@ def assess(
             uncertainty=uncertainty.correlation,
             limits=limits,
         ),
-        *closed_loop_checks(alone, limits),
+        *(closed_loop_checks(alone, limits) if alone is not None else []),
         *order_checks(checkpoints),
     ]
     go, reasons = verdict(checks)

@@ -122,10 +122,20 @@ def dynamics_checks(*, still: Interval, action_effect: Interval, uncertainty: In
     ]
 
 
-def closed_loop_checks(alone: Confusion | None, limits: Limits) -> list[Check]:
-    """Does the policy meet in imagination the fate of its own recorded episodes? Nothing to check below `cases`."""
-    if alone is None or min(alone.successes, alone.failures) < limits.cases:
-        return []
+def closed_loop_checks(alone: Confusion, limits: Limits) -> list[Check]:
+    """Does the policy meet in imagination the fate of its own recorded episodes?"""
+    if alone.episodes < 2 * limits.cases:
+        return [
+            Check(
+                name="enough held-out episodes of the policy without noise",
+                measured=f"{alone.episodes}",
+                wanted=f"at least {2 * limits.cases}",
+                passed=False,
+                reason=f"only {alone.episodes} held-out episodes are what this policy does without noise: record some "
+                "with --noise 0 to see how it fares in imagination",
+                gate=False,
+            )
+        ]
     imagined, real = alone.imagined_rate.estimate, alone.real_rate.estimate
     found = f"{imagined:.0%} of {alone.episodes} episodes succeed in imagination, {real:.0%} in reality"
     return [

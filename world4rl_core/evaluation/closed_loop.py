@@ -8,13 +8,14 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from torch import nn
 
 from world4rl_core.data.cache import FrameCache
+from world4rl_core.errors import DataError
 from world4rl_core.evaluation.outcomes import Confusion
 from world4rl_core.imagination.replay import frame_logits, unroll
 from world4rl_core.imagination.starts import Starts
 from world4rl_core.nets.image import to_frames
+from world4rl_core.policy.actor_critic import GaussianPolicy
 from world4rl_core.reward.classifier import SuccessClassifier
 from world4rl_core.reward.decision import Decision
 from world4rl_core.world_model.model import WorldModel
@@ -24,8 +25,16 @@ OWN = 0.02
 
 
 @torch.no_grad()
-def own_episodes(policy: nn.Module, cache: FrameCache, episodes: np.ndarray) -> np.ndarray:
-    """Those of `episodes` in which the policy would have acted as recorded: it made them, without noise."""
+def own_episodes(policy: GaussianPolicy, cache: FrameCache, episodes: np.ndarray) -> np.ndarray:
+    """Those of `episodes` in which the policy would have acted as recorded: it made them, without noise.
+
+    Raises DataError for a policy that was trained on frames of another size.
+    """
+    wanted, found = (policy.config.height, policy.config.width), cache.frames.shape[1:3]
+    if wanted != found:
+        raise DataError(
+            f"the policy sees frames of {wanted[0]}×{wanted[1]}, the world model's are {found[0]}×{found[1]}"
+        )
     device, own = next(policy.parameters()).device, []
     for episode in episodes.tolist():
         rows = np.r_[cache.rows(episode)][:-1]
@@ -38,10 +47,12 @@ def own_episodes(policy: nn.Module, cache: FrameCache, episodes: np.ndarray) -> 
 
 @torch.no_grad()
 def closed_loop(
-    model: WorldModel, classifier: SuccessClassifier, decision: Decision, policy: nn.Module,
+    model: WorldModel, classifier: SuccessClassifier, decision: Decision, policy: GaussianPolicy,
     *, cache: FrameCache, episodes: np.ndarray, seed: int,
 ) -> Confusion:  # fmt: skip
     """Real against imagined outcomes of `episodes`, in imagination under the policy's mean action."""
+    if len(episodes) == 0:
+        return Confusion(0, 0, 0, 0)
     device = next(policy.parameters()).device
     policy.eval()
     lengths = cache.starts[episodes + 1] - cache.starts[episodes]

@@ -43,6 +43,7 @@ def write(
     numbers = to_json(report) | {
         "outcomes": {source: confusion.summary() for source, confusion in report.outcomes.items()},
         "classifier_on_real": report.classifier_on_real.summary(),
+        "closed_loop": report.closed_loop.summary() if report.closed_loop is not None else None,
         "settings": settings,
         "provenance": provenance,
     }

@@ -96,15 +96,14 @@ def stages(
         data=(expert,), out=at.clone, steps=recipe.clone_steps, held_out=0.0, size=size, cameras=cameras, seed=seed
     )
     imagine = dataclasses.replace(
-        world_model.PRESETS["paper" if preset == "paper" else recipe.world_model], data=data,
-        out=at.world_model, steps=recipe.world_model_steps,
+        world_model.PRESETS[preset], data=data, out=at.world_model, steps=recipe.world_model_steps,
         held_out=recipe.held_out, size=size, cameras=cameras, seed=seed,
     )  # fmt: skip
     judge = dataclasses.replace(
         reward.PRESETS[preset], data=data, out=at.reward, world_model=at.world_model, steps=recipe.reward_steps,
         sources=judged, held_out=recipe.held_out, size=size, cameras=cameras, seed=seed,
     )  # fmt: skip
-    check = trust.Config(data=data, world_model=at.world_model, reward=at.reward, policy=at.clone, out=at.trust)
+    check = trust.Config(data=data, world_model=at.world_model, reward=at.reward, out=at.trust)
     usual = refine.PRESETS[preset]
     improve = dataclasses.replace(
         usual, policy=at.clone, world_model=at.world_model, reward=at.reward, data=data, out=at.refined,

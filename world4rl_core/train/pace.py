@@ -43,4 +43,4 @@ def reward_s(recipe: Recipe) -> float:
 
 def refine_s(recipe: Recipe) -> float:
     """Typical duration of the refinement."""
-    return 4.0 * recipe.iterations * recipe.horizon / 25
+    return 4.0 * recipe.iterations * recipe.horizon / 25 * recipe.envs / 64

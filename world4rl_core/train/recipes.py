@@ -2,7 +2,6 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -30,8 +29,6 @@ class Recipe:
     clone_steps: int = 600
     held_out: float = 0.2
     """Share of the episodes that do not train: half of them choose the classifier's threshold, half judge."""
-    world_model: Literal["cpu", "fine"] = "cpu"
-    """Preset of the world model; `fine` sees contacts of a few pixels."""
     world_model_steps: int = 1500
     reward_steps: int = 400
     iterations: int = 40
@@ -82,5 +79,6 @@ def recipe_for(task: str) -> Recipe:
 def as_in_the_paper(recipe: Recipe, *, world_model_steps: int) -> Recipe:
     """The paper's episodes and pictures, with the task's own simulator settings."""
     return dataclasses.replace(
-        recipe, demonstrations=50, policy_episodes=150, random_episodes=30, size=64, world_model_steps=world_model_steps
-    )
+        recipe, demonstrations=50, policy_episodes=150, random_episodes=30, size=64,
+        world_model_steps=world_model_steps, iterations=DEFAULT.iterations, envs=DEFAULT.envs, average=DEFAULT.average,
+    )  # fmt: skip

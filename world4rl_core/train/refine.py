@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.optim.swa_utils import AveragedModel
 
 from world4rl_core.config_json import to_json
 from world4rl_core.data.cache import FrameCache
@@ -58,7 +57,8 @@ class Config:
     """Steps of every environment in a rollout."""
     average: bool = False
     """The result is the mean of the policy's weights after every iteration that trained it (Polyak averaging): single
-    iterates differ a lot in reality where imagination hardly tells them apart."""
+    iterates differ a lot in reality where imagination hardly tells them apart. `imagined_success` and `uncertainty` of
+    the log are this mean's, `imagined_success_noisy` and `kl_clone` the newest policy's."""
     inside: float = 0.3
     """Share of imagined episodes that start inside recorded ones (0: initial states only, the paper)."""
     evaluate_every: int = 5
@@ -77,7 +77,7 @@ class Config:
 
 
 ITERATE = "iterates/{:04d}.safetensors"
-"""The policy at each evaluation, with what imagination says of it: `world4rl evaluate` compares that with reality."""
+"""The result so far at each evaluation and its imagined success, which `world4rl evaluate` compares with reality."""
 _HERE = Path()
 PRESETS = {
     "cpu": Config(_HERE, _HERE, _HERE, (), _HERE),
@@ -145,7 +145,7 @@ class Refinement:
         )
         torch.manual_seed(config.seed)
         self.policy = copy.deepcopy(self.clone).requires_grad_(True)
-        self.average = AveragedModel(self.policy).requires_grad_(False)
+        self.average = copy.deepcopy(self.clone)
         self.critic = Critic(self.clone.config).to(world.device)
         share = dataclasses.replace(config.ppo, minibatch=max(1, config.ppo.minibatch // world.size))
         self.ppo = PPO(world.wrap(self.policy), world.wrap(self.critic), share, mean=world.mean)
@@ -172,8 +172,7 @@ class Refinement:
         batch = prepare(rollout, self.clone, config.ppo)
         random = RandomRows(config.seed, iteration, device=world.device)
         figures = self.ppo.update(batch, iteration=iteration, random=random)
-        if iteration >= config.ppo.critic_warmup:
-            self.average.update_parameters(self.policy)
+        self._follow(iteration)
         counts = torch.tensor([rollout.successes, rollout.episodes, rollout.uncertainty], device=world.device)
         successes, episodes, uncertainty = world.mean(counts).tolist()
         return figures | {
@@ -193,13 +192,10 @@ class Refinement:
     @property
     def refined(self) -> GaussianPolicy:
         """The result so far: the policy, or the mean of its iterates."""
-        if not self.config.average:
-            return self.policy
-        assert isinstance(self.average.module, GaussianPolicy)
-        return self.average.module
+        return self.average if self.config.average else self.policy
 
     def iterate_state(self, iteration: int, figures: dict[str, float]) -> State:
-        """The policy as it is now, with its imagined successes and episodes."""
+        """The result so far, with its imagined successes and episodes."""
         episodes = self.config.imagination.envs
         told = {"imagined": [round(figures["imagined_success"] * episodes), episodes]}
         state = self.result("an iterate")
@@ -207,8 +203,8 @@ class Refinement:
 
     def state(self, iteration: int) -> State:
         return {
-            "step": iteration, "policy": self.policy.state_dict(), "average": self.average.state_dict(),
-            "critic": self.critic.state_dict(),
+            "step": iteration, "policy": self.policy.state_dict(), "critic": self.critic.state_dict(),
+            **({"average": self.average.state_dict()} if self.config.average else {}),
             "actor_optimiser": self.ppo.actor_optimiser.state_dict(),
             "critic_optimiser": self.ppo.critic_optimiser.state_dict(),
             "env": self.env.state(), "stopping": self.stopping.state(),
@@ -220,7 +216,7 @@ class Refinement:
         if state is None:
             return 0
         self.policy.load_state_dict(state["policy"])
-        if "average" in state:  # states written before there was one lack it
+        if self.config.average:
             self.average.load_state_dict(state["average"])
         self.critic.load_state_dict(state["critic"])
         self.ppo.actor_optimiser.load_state_dict(state["actor_optimiser"])
@@ -244,6 +240,13 @@ class Refinement:
                 "gate": self.passage.figures, "override_trust": self.passage.overridden,
             },
         }  # fmt: skip
+
+    @torch.no_grad()
+    def _follow(self, iteration: int) -> None:
+        """Takes the policy into the mean of the policies since the critic's warm-up."""
+        trained = iteration - self.config.ppo.critic_warmup + 1
+        if trained > 0:
+            torch._foreach_lerp_(list(self.average.parameters()), list(self.policy.parameters()), 1.0 / trained)
 
     def _env(self, inside: float, *, seed: int) -> ImaginationEnv:
         config, world = self.config, self.world

@@ -41,7 +41,7 @@ CPU_SAMPLER = SamplerConfig(steps=1, high=20.0)
 def preset(name: str, *, action_dim: int, height: int, width: int) -> WorldModelConfig:
     """`paper`: DIAMOND's size at any resolution. `cpu`: 4×4 pixels folded into channels, the change in one step, bf16.
 
-    `fine`: as `cpu` with 2×2 pixels folded and the episode's first frame; a third slower, for contacts of a few pixels.
+    `fine`: as `cpu` with 2×2 pixels folded and the episode's first frame; slower, for contacts of a few pixels.
 
     Raises ConfigError for another name.
     """

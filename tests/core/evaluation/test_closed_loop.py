@@ -5,25 +5,26 @@ import copy
 import numpy as np
 import pytest
 import torch
-from synthetic_oracle import Oracle, SeesGoal, all_episodes, corner, record
-from torch import nn
+from synthetic_oracle import SIZE, Oracle, SeesGoal, all_episodes, corner, record
 
 from world4rl_core.data.cache import FrameCache
+from world4rl_core.errors import DataError
 from world4rl_core.evaluation.assessment import Probes, assess
 from world4rl_core.evaluation.checks import Limits
 from world4rl_core.evaluation.closed_loop import closed_loop, own_episodes
 from world4rl_core.nets.image import to_frames, to_images
 from world4rl_core.nets.random_rows import RandomRows
+from world4rl_core.policy.actor_critic import GaussianPolicy, PolicyConfig
 from world4rl_core.reward.decision import Decision
 from world4rl_core.types import Action, Frame
 
 
-class Sorter(nn.Module):
+class Sorter(GaussianPolicy):
     """Carries the square to the goal where it lies in the top fifth; `shy`: only on frames without grain."""
 
     def __init__(self, *, shy: bool = False) -> None:
-        super().__init__()
-        self.shy, self.unused = shy, nn.Parameter(torch.zeros(1))
+        super().__init__(PolicyConfig(height=SIZE, width=SIZE))
+        self.shy = shy
 
     def forward(self, frame: Frame) -> Action:
         goes = corner(frame)[:, 1] < 6.5
@@ -79,3 +80,16 @@ def test_one_that_grain_confuses_is_warned_of_although_all_replays_are_right(cac
     assert report.closed_loop is not None
     assert report.closed_loop.true_success == 0
     assert any("0% of 18 episodes succeed in imagination, 56% in reality" in reason for reason in report.reasons)
+
+
+def test_a_policy_that_made_none_of_the_episodes_is_told_to_record_some(cache: FrameCache) -> None:
+    report, _ = assess(
+        Oracle(), SeesGoal(), Decision(), cache=cache, episodes=np.array([3, 7, 11, 15, 19, 23]), limits=Limits(),
+        probes=Probes(horizon=6, uncertainty_steps=24, uncertainty_draws=3), policy=Sorter(),
+    )  # fmt: skip
+    assert any("only 0 held-out episodes" in reason and "--noise 0" in reason for reason in report.reasons)
+
+
+def test_a_policy_of_another_frame_size_is_refused(cache: FrameCache) -> None:
+    with pytest.raises(DataError, match="sees frames of 48×64, the world model's are 32×32"):
+        own_episodes(GaussianPolicy(PolicyConfig(height=48, width=64)), cache, all_episodes(cache))

@@ -99,14 +99,31 @@ def hidden_and_seen(batch: int, draw: torch.Generator) -> torch.Tensor:
     return torch.cat([seen, black, seen], dim=1)
 
 
-def test_a_replay_is_imagined_from_its_own_episodes_first_frame(cache: FrameCache) -> None:
-    model = a_model().eval()
-    for weights in model.parameters():  # untrained, its last layer is zero and nothing would matter
-        torch.nn.init.normal_(weights, std=0.05) if weights.ndim > 1 else None
-    both = replay(model, cache, np.array([0, 3]), seed=0).frames
-    torch.testing.assert_close(both[0, 0], np.array(cache.frames[cache.starts[0]]))
-    begin = Starts(cache, np.array([0]), history=2, first_frame=True, horizon=4).at(cache.starts[[0]], np.array([0]))
-    other = begin.frames.clone()
-    other[:, 0] = -other[:, 0]
-    one, two = (model.imagine(frames, begin.actions, random=RandomRows(0)) for frames in (begin.frames, other))
-    assert (one - two).abs().max() > 0.01
+def test_a_replay_is_imagined_with_its_own_episodes_first_frame_in_front(
+    cache: FrameCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, seen = a_model().eval(), []
+    imagine = model.imagine
+
+    def watched(history: torch.Tensor, actions: torch.Tensor, *, random: RandomRows) -> torch.Tensor:
+        seen.append(history.clone())
+        return imagine(history, actions, random=random)
+
+    monkeypatch.setattr(model, "imagine", watched)
+    episodes = np.array([3, 0])
+    replay(model, cache, episodes, seed=0)
+    assert len(seen) == 12
+    for history in seen:
+        torch.testing.assert_close(history[:, 0], first_frames(cache, episodes))
+
+
+def test_a_start_inside_an_episode_has_that_episodes_first_frame_in_front(cache: FrameCache) -> None:
+    starts = Starts(cache, np.arange(6), history=2, first_frame=True, horizon=12)
+    begin = starts.at(cache.starts[[4, 1]] + np.array([5, 3]), np.array([5, 3]))
+    torch.testing.assert_close(begin.frames[:, 0], first_frames(cache, np.array([4, 1])))
+    later = to_frames(torch.from_numpy(np.array(cache.frames[cache.starts[[4, 1]] + np.array([5, 3])])))
+    torch.testing.assert_close(begin.frames[:, -1], later)
+
+
+def first_frames(cache: FrameCache, episodes: np.ndarray) -> torch.Tensor:
+    return to_frames(torch.from_numpy(np.array(cache.frames[cache.starts[episodes]])))

@@ -149,7 +149,8 @@ def test_the_papers_preset_reaches_every_stage(tmp_path: Path) -> None:
     recipe = demo.recipe_of(config)
     assert (recipe.demonstrations, recipe.policy_episodes, recipe.random_episodes, recipe.size) == (50, 150, 30, 64)
     assert (recipe.world_model_steps, recipe.frame_skip) == (100_000, 8)
-    small = dataclasses.replace(TINY, demonstrations=8)
+    assert (recipe.iterations, recipe.envs, recipe.average) == (40, 64, False)
+    small = dataclasses.replace(TINY, demonstrations=8, envs=128, average=True)
     todo = loop.stages(SquareBench(), small, Places(tmp_path), seed=0, preset="paper", override_trust="a test")
     for stage in todo[:9]:
         stage.run()
@@ -160,6 +161,8 @@ def test_the_papers_preset_reaches_every_stage(tmp_path: Path) -> None:
     assert told["reward"]["imagined_share"] == 0.0 and told["reward"]["sources"] == ["expert", "human"]
     assert told["refined"]["ppo"]["returns"] == "one-step" and told["refined"]["inside"] == 0.0
     assert told["refined"]["imagination"]["horizon"] == TINY.horizon
+    assert (told["refined"]["imagination"]["envs"], told["refined"]["ppo"]["minibatch"]) == (128, 704)
+    assert told["refined"]["average"]
 
 
 def test_more_steps_of_the_world_model_can_be_asked_for(tmp_path: Path) -> None:
