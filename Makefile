@@ -25,8 +25,8 @@ setup: .venv/.installed  ## Install what is missing; the other targets do it by 
 	@touch $@
 
 demo: TASK := $(or $(TASK),press_button)
-demo: setup  ## The whole loop on the digital twin, trials on its arm included (TASK=…, SEED=…, ROUNDS=…).
-	$(BIN)/world4rl demo twin --task $(TASK) --seed $(SEED) --rounds $(ROUNDS) --out runs/demo/$(TASK)-$(SEED)
+demo: setup  ## The whole loop on the digital twin, trials on its arm included; offline for TASK=…-v3 (SEED=…, ROUNDS=…).
+	$(BIN)/world4rl demo $(if $(filter %-v3,$(TASK)),metaworld,twin) --task $(TASK) --seed $(SEED) --rounds $(ROUNDS) --out runs/demo/$(TASK)-$(SEED)
 
 metaworld: TASK := $(or $(TASK),button-press-topdown-v3)
 metaworld: setup  ## The offline loop on one Meta-World task (TASK=…, SEED=…).

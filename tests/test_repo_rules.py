@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -135,3 +136,11 @@ def test_continuous_integration_and_hooks_call_make():
 def test_no_two_test_files_share_a_name():
     names = [path.name for path in PYTHON if path.name.startswith("test_")]
     assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
+@pytest.mark.parametrize(("task", "bench"), [("open_drawer", "twin"), ("door-lock-v3", "metaworld")])
+def test_make_demo_takes_a_task_of_either_bench(task, bench):
+    told = subprocess.run(
+        ["make", "-n", "demo", f"TASK={task}", "SEED=2"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert f"demo {bench} --task {task} --seed 2 --rounds 1 --out runs/demo/{task}-2" in told
