@@ -111,7 +111,6 @@ def _sizes(folder: Path, task: str) -> dict[str, Any]:
     }
     model, clone = (_config(folder / run) for run in ("world-model", "clone"))
     collected = json.loads((folder / "data" / "policy" / "meta" / "collection.json").read_text())
-    refined = folder / "refined"
     return {
         **episodes,
         "clone_steps": clone["steps"],
@@ -121,7 +120,7 @@ def _sizes(folder: Path, task: str) -> dict[str, Any]:
         **_unusual(
             architecture=model["architecture"],
             policy_noise=collected["noise"],
-            **_refinement(refined, recipe_for(task)),
+            **_refinement(folder / "refined", recipe_for(task)),
         ),
     }
 
@@ -167,11 +166,7 @@ def _recipe_sizes(task: str) -> dict[str, Any]:
         "held_out": recipe.held_out,
         "world_model_steps": recipe.world_model_steps,
         "policy_noise_memory": recipe.policy_noise_memory,
-        **_unusual(
-            architecture="cpu",
-            policy_noise=list(recipe.policy_noise),
-            **_refined_by(recipe),
-        ),
+        **_unusual(policy_noise=list(recipe.policy_noise), **_refined_by(recipe)),
     }
 
 

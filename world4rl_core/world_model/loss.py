@@ -56,7 +56,7 @@ class Draws:
 
 
 def draw(frames: Frames, noise: NoiseConfig, config: LossConfig, *, random: RandomRows) -> Draws:
-    """What `unrolled_loss` of these frames, less the episode's first, needs."""
+    """What `unrolled_loss` needs for these frames: history and unroll, without the episode's first in front of them."""
     past = frames[:, :-1]
     history_sigma = config.history_noise * random.uniform((len(frames),))
     history_noise = past.new_empty((0, *past.shape[1:]))

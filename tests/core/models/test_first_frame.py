@@ -74,7 +74,7 @@ def test_imagination_keeps_it_in_front_until_the_next_episode(cache: FrameCache)
 
 
 def test_only_with_it_what_was_hidden_for_longer_than_the_history_comes_back() -> None:
-    """A pattern is seen, hidden for four frames by black, and seen again: the history of two has forgotten it."""
+    """A pattern is seen, hidden for two frames by black, and seen again: the history of two has forgotten it."""
     errors = {}
     for first_frame in (False, True):
         model, draw = a_model(first_frame=first_frame), torch.Generator().manual_seed(1)
